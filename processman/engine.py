@@ -1,0 +1,86 @@
+"""The seam between supervising and running: what makes a process, and one that runs.
+
+:class:`~processman.local.LocalEngine` spawns from the host. Everything asynchronous comes as news: the
+supervisor waits, then polls.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from .journal import Journal
+from .lifecycle import Exited, Gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """One spawn, fully resolved. Never shown: *env* and *argv* hold secrets in the clear."""
+
+    argv: tuple[str, ...]
+    cwd: str
+    env: Mapping[str, str]
+    #: ``PROCESSMAN_INSTANCE`` and ``PROCESSMAN_ID``, by which descendants are recognised
+    instance: str
+    id: str
+    run: int
+
+
+class Child(Protocol):
+    """One running process and everything below it. Used by its supervisor thread only."""
+
+    pid: int
+    #: wall clock, seconds since the epoch
+    create_time: float
+
+    def poll(self) -> Exited | Gone | None:
+        """Return the next news, each once: the leader's exit, later the end of the rest of its tree."""
+        ...
+
+    def terminate(self, signal: str) -> None:
+        """Ask the whole tree to end, each process once."""
+        ...
+
+    def kill(self) -> None:
+        """End the whole tree, and what still comes of it."""
+        ...
+
+    def survivors(self) -> tuple[str, ...]:
+        """Name what still lives of the tree."""
+        ...
+
+    def reap(self) -> None:
+        """Drain and close the output, then give the pid back. After this the child is over."""
+        ...
+
+
+class Waiter(Protocol):
+    """Where one supervisor sleeps."""
+
+    def wake(self) -> None:
+        """End the current or next :meth:`wait`. Any thread."""
+        ...
+
+    def wait(self, child: Child | None, timeout: float | None) -> None:
+        """Sleep until woken, until *child* may have news, or *timeout* seconds are over."""
+        ...
+
+    def close(self) -> None:
+        """Release what the waiter holds."""
+        ...
+
+
+class Engine(Protocol):
+    """What makes processes."""
+
+    def waiter(self) -> Waiter:
+        """Return a place to sleep for one supervisor."""
+        ...
+
+    def spawn(self, launch: Launch, journal: Journal) -> Child:
+        """Start a process whose output goes to *journal*.
+
+        :raises OSError: the system refused.
+        :raises ValueError: an argument is impossible.
+        """
+        ...

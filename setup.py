@@ -1,0 +1,4 @@
+"""Install processman; all metadata is in setup.cfg."""
+from setuptools import setup
+
+setup()
