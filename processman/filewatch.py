@@ -57,6 +57,8 @@ class Observed:
 
         self._events: queue.SimpleQueue[FileSystemEvent | None] = queue.SimpleQueue()
         self._watches: dict[tuple[str, bool], Any] = {}
+        #: directories that may be others by now
+        self._replaced: set[str] = set()
         self._handler = FileSystemEventHandler()
         # all that happens in the observer's thread: an exception would end it
         self._handler.dispatch = self._events.put  # type: ignore[assignment, method-assign]
@@ -65,9 +67,10 @@ class Observed:
 
     def arm(self, wanted: Mapping[str, Reach]) -> tuple[list[str], dict[str, OSError]]:
         keys = {(path, reach is Reach.TREE) for path, reach in wanted.items()}
-        dead = {each.watch for each in self._observer.emitters if not each.should_keep_running()}
-        for key in [key for key, watch in self._watches.items() if key not in keys or watch in dead]:
+        dead = {each.watch.path for each in self._observer.emitters if not each.should_keep_running()}
+        for key in [key for key in self._watches if key not in keys or key[0] in dead | self._replaced]:
             self._observer.unschedule(self._watches.pop(key))
+        self._replaced.clear()
         fresh, errors = [], {}
         for path, recursive in keys - self._watches.keys():
             try:
@@ -85,7 +88,9 @@ class Observed:
             while True:
                 events.append(self._events.get_nowait())
         except queue.Empty:
-            return [seen for event in events if event is not None for seen in self._seen(event)]
+            news = [seen for event in events if event is not None for seen in self._seen(event)]
+            self._replaced |= {seen.path for seen in news if seen.kind != "modified"}
+            return news
 
     @staticmethod
     def _seen(event: FileSystemEvent) -> Iterator[Seen]:

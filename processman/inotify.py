@@ -24,7 +24,7 @@ class Reach(IntEnum):
 
 
 class Seen(NamedTuple):
-    """One event: *kind* is ``created``, ``modified``, ``moved``, ``deleted``, or ``lost`` for events unknown."""
+    """One event: *kind* is ``created``, ``modified``, ``moved``, ``deleted``, or ``lost``: unknown ones."""
 
     path: str
     directory: bool

@@ -1,5 +1,4 @@
 """Which files count for one process: its roots, without what is ignored below them."""
-# ruff: noqa: PTH -- whole trees of paths are walked and compared as text
 from __future__ import annotations
 
 import fnmatch

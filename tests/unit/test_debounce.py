@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from processman.debounce import ChangeLoop, Debounce
@@ -28,7 +30,9 @@ def restarts(debounce: Debounce, touches: list[float], until: float) -> list[flo
         ([1.0, 1.4, 1.8, 2.2, 2.6, 3.0, 3.1], [3.0, 3.6]),
     ],
 )
-def test_restart_when_quiet_and_never_later_than_the_limit(touches: list[float], expected: list[float]) -> None:
+def test_time_is_when_quiet_and_never_later_than_the_limit(
+    touches: list[float], expected: list[float]
+) -> None:
     assert restarts(Debounce(), touches, until=5) == expected
 
 
@@ -36,7 +40,7 @@ def test_steady_writes_restart_by_the_limit() -> None:
     """W-steady"""
     due = restarts(Debounce(), [step / 10 for step in range(300)], until=35)
     assert 10 <= len(due) <= 16
-    assert all(later - earlier >= 2 for earlier, later in zip(due, due[1:], strict=False))
+    assert all(later - earlier >= 2 for earlier, later in pairwise(due[:-1]))
 
 
 def test_deadline_is_when_to_ask() -> None:
