@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,16 +68,22 @@ def find(program: str, cwd: str, path: str) -> str:
         if why := unusable(target):
             raise NotFound(target, why)
         return target
-    # A relative entry of the PATH means the child's directory, not ours.
-    places = os.pathsep.join(str(Path(cwd, place)) for place in path.split(os.pathsep))
-    if found := shutil.which(program, path=places):
+    if found := shutil.which(program, path=_places(path, cwd)):
         return found
     raise NotFound(program, "it is not on the PATH")
 
 
+# Both are asked at every restart, and words about paths cost more than the look at the disk.
+@lru_cache(maxsize=1024)
 def located(path: str, cwd: str) -> str:
     """Return *path* as seen from *cwd*. Links and ``..`` stay: a venv's Python must not become its target."""
     return str(Path(cwd, path))
+
+
+@lru_cache(maxsize=1024)
+def _places(path: str, cwd: str) -> str:
+    """Return *path* as the child sees it: a relative entry means its directory, not ours."""
+    return os.pathsep.join(str(Path(cwd, place)) for place in path.split(os.pathsep))
 
 
 def missing(path: str) -> str:

@@ -47,7 +47,7 @@ _SHAPES = tuple(re.compile(pattern) for pattern in (
     # the user of a URL without a password is often a token
     r"://(?P<secret>[^\s:/?#@\"'<>]++:?)(?=@)",
     r"(?P<secret>-----BEGIN [A-Z0-9 ]{1,40}-----(?s:.*?)(?:-----END [A-Z0-9 ]{1,40}-----|\Z))",
-    r"\b(?i:bearer)\s++(?P<secret>[\w.~+/=-]{6,})",
+    r"\b(?:(?i:bearer)\s++)++(?P<secret>[\w.~+/=-]{6,})",
     r"\bBasic\s++(?P<secret>(?=[A-Za-z]*(?:[0-9+/=]|[a-z][A-Z]))[A-Za-z0-9+/=]{8,})",
     r"(?<![\w-])(?P<secret>eyJ[\w-]{8,}+\.[\w-]++(?:\.[\w-]*+)*)",
     rf"(?<![\w-])(?P<secret>{_TOKENS})",
@@ -64,7 +64,7 @@ def _named_spans(text: str) -> Iterator[tuple[int, int]]:
     done = 0
     for match in _NAMED.finditer(text):
         name = match[1] or match[2]
-        if match.start() >= done and secret_name(name) and (value := _VALUE.match(text, match.end())):
+        if match.end() >= done and secret_name(name) and (value := _VALUE.match(text, match.end())):
             done = value.end()
             yield value.span(value.lastgroup or 0)
 
@@ -89,9 +89,10 @@ def secrets_in(text: str) -> tuple[str, ...]:
 
 def mask_text(text: str) -> str:
     """Hide what looks like a secret in *text*."""
-    shown, done = [], 0
+    shown: list[str] = []
+    done = 0
     for start, end in _spans(text):
-        if start >= done:
+        if start > done or not shown:  # else it goes on what the one before began
             shown += [text[done:start], MASK]
         done = max(done, end)
     return "".join((*shown, text[done:]))
