@@ -1,0 +1,106 @@
+"""The routes, a fixed table, and what each of them asks of the manager."""
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import MethodNotAllowed, NotFound
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request
+
+from .answer import Refused, dump
+
+if TYPE_CHECKING:
+    from ..manager import Manager
+    from .wire import Wire
+
+logger = logging.getLogger(__name__)
+
+_MOST_LINES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that may be answered. *id* is only ever a key to look up."""
+
+    manager: Manager
+    wire: Wire
+    request: Request
+    #: who asks, for the log
+    name: str
+    id: str = ""
+
+
+def answer(manager: Manager, wire: Wire, request: Request, name: str) -> str:
+    """Do what *request* asks for; return the JSON.
+
+    :raises Refused: there is no such route, or it cannot be asked for like this.
+    :raises ProcessmanError: the manager refused.
+    """
+    route, arguments = _match(request)
+    return route(Call(manager, wire, request, name, **arguments))
+
+
+def _match(request: Request) -> tuple[Callable[[Call], str], dict[str, str]]:
+    try:
+        route, arguments = _ROUTES.match(request.path, request.method)
+    except NotFound:
+        raise Refused(404, "There is nothing here.") from None
+    except MethodNotAllowed as error:
+        allow = ", ".join(sorted(error.valid_methods or ()))
+        raise Refused(405, "The method is not allowed here.", headers={"Allow": allow}) from None
+    return route, dict(arguments)
+
+
+def _list(call: Call) -> str:
+    return dump(call.wire.processes(call.manager.list()))
+
+
+def _show(call: Call) -> str:
+    return dump(call.wire.process(call.manager.status(call.id)))
+
+
+def _logs(call: Call) -> str:
+    return call.wire.lines(call.manager.logs(call.id, lines=_lines(call.request)))
+
+
+def _start(call: Call) -> str:
+    call.manager.start_process(call.id, wait=False)
+    return _done(call, "Process start initiated")
+
+
+def _restart(call: Call) -> str:
+    call.manager.restart_process(call.id, wait=False)
+    return _done(call, "Process restart initiated")
+
+
+def _stop(call: Call) -> str:
+    call.manager.stop_process(call.id)
+    return _done(call, "Process stopped")
+
+
+def _done(call: Call, message: str) -> str:
+    logger.info("%s: %r, asked for by %r", message, call.id, call.name)
+    return dump({"message": message, "id": call.id})
+
+
+def _lines(request: Request) -> int:
+    first, *more = request.args.getlist("lines") or ["100"]
+    digits = first.lstrip("0")
+    if more or not (digits.isascii() and digits.isdigit()):
+        raise Refused(400, f"lines must be a number from 1 to {_MOST_LINES}, given once.")
+    # Counted before it is made: int() raises for some thousand digits.
+    return _MOST_LINES if len(digits) > len(str(_MOST_LINES)) else min(int(digits), _MOST_LINES)
+
+
+# No redirects: they would leave the mount, and turn a POST into something else.
+_ROUTES = Map([
+    Rule("/list", methods=["GET"], endpoint=_list),
+    Rule("/<id>", methods=["GET"], endpoint=_show),
+    Rule("/<id>/logs", methods=["GET"], endpoint=_logs),
+    Rule("/<id>/start", methods=["POST"], endpoint=_start),
+    Rule("/<id>/restart", methods=["POST"], endpoint=_restart),
+    Rule("/<id>/stop", methods=["POST"], endpoint=_stop),
+], merge_slashes=False, redirect_defaults=False).bind("localhost")
