@@ -5,6 +5,7 @@ A new module goes into FLOORS; design decisions are changed here first, and in d
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,8 @@ PACKAGE = ROOT / "processman"
 FLOORS = {
     0: """_version config debounce duration environment errors events lifecycle lines masking private restart
           schema states""",
-    1: """bridge engine filewatch foreground inbox inotify interpreter journal keeper kept launch ledger loader
-          local observers owner reader roots tree wake""",
+    1: """bridge engine filewatch foreground inbox inotify interpreter journal keeper kept launch ledger
+          loader local observers owner reader roots tree wake""",
     2: "supervisor",
     3: "manager",
     4: "__init__",
@@ -119,6 +120,7 @@ def aliases(name: str) -> dict[str, str]:
     return meaning
 
 
+@functools.cache
 def uses(name: str) -> set[str]:
     """Return every dotted name that module *name* imports or refers to, whatever it calls it."""
     meaning, found = aliases(name), set(imports(name, types=False))
