@@ -185,7 +185,9 @@ def test_process_graceful_shutdown(manager: Manager) -> None:
 
 
 @pytest.mark.parametrize("folders", [(".venv",), ("venv",), ("venv", ".venv")])
-def test_script_runs_in_the_venv_beside_it(manager: Manager, tmp_path: Path, folders: tuple[str, ...]) -> None:
+def test_script_runs_in_the_venv_beside_it(
+    manager: Manager, tmp_path: Path, folders: tuple[str, ...]
+) -> None:
     for folder in folders:
         venv.create(tmp_path / folder, symlinks=True)
     home = tmp_path / folders[-1]
