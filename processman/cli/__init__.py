@@ -1,0 +1,74 @@
+"""The command line: the only place with exit codes.
+
+Here and in :mod:`.verbs` nothing heavy is imported, so that ``processman ls`` answers at once.
+"""
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from io import TextIOWrapper
+
+from ..errors import ProcessmanError
+
+OK, FAILED, USAGE, NOT_RUNNING, UNREACHABLE = range(5)
+
+
+class Failure(Exception):
+    """Ends the command with *message* on standard error and the exit code *code*."""
+
+    def __init__(self, message: str, code: int = FAILED) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit code."""
+    from .arguments import parse
+
+    _mend_standard_streams()
+    arguments = parse(argv)
+    module = import_module(f".{arguments.verb if arguments.verb in ('up', 'check') else 'verbs'}", __name__)
+    try:
+        code: int = getattr(module, arguments.verb)(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # nobody reads on (`| head`); what is still in the buffer must not raise again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return OK
+    except (Failure, ProcessmanError, OSError) as error:
+        complain(error)
+        return exit_code(error)
+    return code
+
+
+def _mend_standard_streams() -> None:
+    """Open what was closed before us, lest output end up in the next file that is opened; write any text."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def complain(error: Exception) -> None:
+    """Write why something failed to standard error."""
+    from ..bridge import printable
+
+    text = "\n".join(printable(line) for line in str(error).split("\n"))
+    print(f"processman: {text}", file=sys.stderr)
+
+
+def exit_code(error: Exception) -> int:
+    """Return the exit code that stands for *error*."""
+    from ..client import Unreachable
+    from ..errors import ConfigError
+
+    if isinstance(error, Failure):
+        return error.code
+    if isinstance(error, Unreachable):
+        return UNREACHABLE
+    return USAGE if isinstance(error, ConfigError) else FAILED

@@ -1,0 +1,105 @@
+"""What may be written behind ``processman``."""
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+_EPILOG = """\
+exit codes: 0 ok, 1 the operation failed, 2 usage or invalid configuration, 3 (show) the process is not
+running, 4 no manager reachable or not authorised"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"processman: cannot understand the command: {message} (see {self.prog} --help)\n")
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments; ``verb`` is the name of the command. Ends the process when they are wrong."""
+    arguments = _parser().parse_args(argv)
+    if arguments.verb in ("start", "stop", "restart") and bool(arguments.ids) == arguments.all:
+        _parser().error(f"{arguments.verb} needs either ids or --all")
+    return arguments
+
+
+def _parser() -> argparse.ArgumentParser:
+    from .._version import __version__
+
+    parser = _Parser(prog="processman", description="Start processes, keep them alive, see their output.",
+                     epilog=_EPILOG, allow_abbrev=False)  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"processman {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
+
+    def verb(name: str, about: str, *, remote: bool = True, prints: bool = True) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
+        made.add_argument("--dir", type=Path, default=Path("pb_data"), metavar="DIR",
+                          help="data directory; finds the manager that runs there (default: pb_data)")
+        if remote:
+            made.add_argument("--url", help="address of the API instead, such as http://127.0.0.1:8091/api/pm")
+            made.add_argument("--token-file", type=Path, metavar="FILE",
+                              help="holds the token for --url (default: the variable PROCESSMAN_TOKEN)")
+        if prints:
+            made.add_argument("--json", action="store_true", help="print JSON")
+        return made
+
+    _up(verb("up", "Run all processes in the foreground, with the API, until told to end.",
+             remote=False, prints=False))
+    verb("ls", "List the processes.")
+    verb("show", "Show one process; exit code 3 when it is not running.").add_argument("id", metavar="ID")
+    for name, about in (("start", "Start processes, and wait until they run."),
+                        ("stop", "Stop processes, and wait until all of each is gone."),
+                        ("restart", "Restart processes, or start them, and wait until they run.")):
+        made = verb(name, about)
+        made.add_argument("ids", nargs="*", metavar="ID")
+        made.add_argument("--all", action="store_true", help="all processes")
+    logs = verb("logs", "Print the newest output of one process or of all. Standard error is marked with !.")
+    logs.add_argument("id", nargs="?", metavar="ID")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    logs.add_argument("-n", "--lines", type=_lines, default=100, metavar="N", help="1 to 1000 (default: 100)")
+    check = verb("check", "Validate the configuration file.", remote=False)
+    check.add_argument("--config", type=Path, metavar="FILE", help="default: pb_processes.json in DIR")
+    return parser
+
+
+def _up(up: argparse.ArgumentParser) -> None:
+    up.add_argument("--config", type=Path, metavar="FILE",
+                    help="must exist (default: pb_processes.json in DIR, which need not)")
+    up.add_argument("--http", type=_address, default=("127.0.0.1", 8091), metavar="HOST:PORT",
+                    help="where to serve the API; port 0 is any (default: 127.0.0.1:8091)")
+    up.add_argument("--port", type=_port, default=8090, help="what children see as PB_PORT (default: 8090)")
+    up.add_argument("--dev", action="store_true", help="hot reload where devMode is not set")
+    up.add_argument("--token-file", type=Path, metavar="FILE",
+                    help="holds the token that clients need (default: one is made, in DIR/.processman/token)")
+    up.add_argument("--allow-host", action="append", default=[], metavar="NAME",
+                    help="one more Host that may be asked for, NAME or NAME:PORT; may be repeated")
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    plain = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not plain or (":" in plain and plain == host):
+        raise argparse.ArgumentTypeError("an address is HOST:PORT, with an IPv6 HOST in brackets")
+    return plain, _port(port)
+
+
+def _lines(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
+        raise argparse.ArgumentTypeError("the number of lines is one from 1 to 1000")
+    return int(text)
+
+
+def token_of(arguments: argparse.Namespace) -> str | None:
+    """Return the token for ``--url``, if one is given."""
+    if arguments.token_file is not None:
+        text: str = arguments.token_file.read_text("utf-8")
+        return text.strip()
+    return os.environ.get("PROCESSMAN_TOKEN")

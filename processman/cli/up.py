@@ -1,0 +1,95 @@
+"""``processman up``: everything in the foreground, with the API, until told to end."""
+from __future__ import annotations
+
+import logging
+from argparse import Namespace
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+
+from .. import foreground
+from ..client import MOUNT
+from ..config import Config
+from ..manager import Manager
+from ..wsgi import bearer, create_app
+from ..wsgi.server import Server
+from . import OK, USAGE, Failure, console
+from .check import existing
+from .directory import announced, claim, token
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+def up(arguments: Namespace) -> int:
+    """Run until a signal; return the exit code."""
+    _raise_descriptor_limit()
+    config = existing(arguments.config)
+    manager = Manager(Config(
+        data_dir=str(arguments.dir), port=arguments.port, dev=arguments.dev,
+        **{} if config is None else {"config_file": str(config)},
+    ))
+    with claim(arguments.dir) as home, console.shown():
+        secret, token_file = token(home, arguments.token_file)
+        host, port = arguments.http
+        with _serve(manager, host, port, secret, arguments.allow_host) as server:
+            address = f"http://{_reachable(host)}:{server.port}{MOUNT}"
+            with announced(home, address, token_file):
+                logger.info("serving %s with the token in %s", address, token_file)
+                manager.subscribe(console.tell)
+                second = foreground.run(manager.start, manager.stop, manager.kill)
+    return OK if second is None else 128 + second
+
+
+def _serve(manager: Manager, host: str, port: int, secret: str, more: list[str]) -> Server:
+    name = f"[{host}]" if ":" in host else host
+    try:
+        app = create_app(manager, auth=bearer(secret), hosts={*_LOOPBACK, name, *more})
+    except ValueError as error:
+        raise Failure(str(error), USAGE) from None
+    try:
+        server = Server(host, port, _mounted(app))
+    except OSError as error:
+        raise Failure(f"cannot serve on {name}:{port}: {error.strerror or error}") from error
+    if not _is_loopback(host):
+        logger.warning("serving on %s, without encryption: everybody on the way can read the token", name)
+    return server
+
+
+def _mounted(app: WSGIApplication) -> WSGIApplication:
+    """Serve *app* below the path that PocketBase has, and nothing beside it."""
+    def mounted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        inside = path.startswith(f"{MOUNT}/")
+        # what is outside is asked for as a path that does not exist, so that strangers learn nothing
+        place = {"SCRIPT_NAME": MOUNT, "PATH_INFO": path.removeprefix(MOUNT)}
+        return app({**environ, **(place if inside else {"PATH_INFO": "/"})}, start_response)
+
+    return mounted
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _reachable(host: str) -> str:
+    """Return how a client on this machine writes *host*."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{host}]" if ":" in host else host
+
+
+def _raise_descriptor_limit() -> None:
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

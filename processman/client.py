@@ -1,0 +1,137 @@
+"""The REST API from outside: a client made of the standard library alone, and how it finds a manager."""
+from __future__ import annotations
+
+import json
+import os
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from . import private
+from .errors import ProcessmanError
+
+#: where ``processman up`` mounts the API
+MOUNT = "/api/pm"
+_LIMIT = 64 * 1024 * 1024
+
+Process = dict[str, Any]
+
+
+class Unreachable(ProcessmanError):
+    """No manager answers, or it does not let us in."""
+
+
+class Refused(ProcessmanError):
+    """The manager answered with an error; *status* is that of HTTP."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Client:
+    """Asks the manager whose API is at *url*; one that has no path is completed by ``/api/pm``.
+
+    Each method is one request and returns the JSON. Any thread.
+
+    :param timeout: seconds without an answer; stopping a process may take longer.
+    :raises ValueError: *url* is none.
+    """
+
+    def __init__(self, url: str, token: str, *, timeout: float = 30.0) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"cannot use the address {url!r}: it is not like http://127.0.0.1:8091{MOUNT}")
+        self.url = url
+        self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._host, self._port = parts.hostname, parts.port
+        self._path = (parts.path or MOUNT).rstrip("/")
+        self._token = token
+        self._timeout = timeout
+
+    def processes(self) -> list[Process]:
+        """Return all processes, in the order of their registration."""
+        found: list[Process] = self._ask("GET", "/list", "list the processes")
+        return found
+
+    def process(self, id: str) -> Process:
+        """Return one process."""
+        found: Process = self._ask("GET", f"/{quote(id, safe='')}", f"show process {id!r}")
+        return found
+
+    def logs(self, id: str, lines: int = 100) -> list[dict[str, Any]]:
+        """Return the newest *lines* (1 to 1000) of a process, oldest first."""
+        path = f"/{quote(id, safe='')}/logs?lines={lines}"
+        found: list[dict[str, Any]] = self._ask("GET", path, f"read the log of process {id!r}")
+        return found
+
+    def start(self, id: str) -> None:
+        """Ask for a start, and return at once."""
+        self._act(id, "start")
+
+    def restart(self, id: str) -> None:
+        """Ask for a restart, and return at once."""
+        self._act(id, "restart")
+
+    def stop(self, id: str) -> None:
+        """Stop a process; return when its whole tree is gone."""
+        self._act(id, "stop", timeout=None)
+
+    def _act(self, id: str, verb: str, **options: Any) -> None:
+        self._ask("POST", f"/{quote(id, safe='')}/{verb}", f"{verb} process {id!r}", **options)
+
+    def _ask(self, method: str, path: str, what: str, **options: Any) -> Any:
+        connection = self._connect(self._host, self._port, **{"timeout": self._timeout} | options)
+        try:
+            connection.request(method, self._path + path, headers={"Authorization": f"Bearer {self._token}"})
+            answer = connection.getresponse()
+            status, body = answer.status, answer.read(_LIMIT)
+        except (OSError, HTTPException) as error:
+            why = str(error) or type(error).__name__
+            raise Unreachable(f"cannot reach the manager at {self.url}: {why}") from error
+        finally:
+            connection.close()
+        return self._understand(status, body, what)
+
+    def _understand(self, status: int, body: bytes, what: str) -> Any:
+        try:
+            value = json.loads(body)
+            message = "" if status == 200 else str(value["message"]).rstrip(".")
+        except (ValueError, TypeError, LookupError):
+            raise Unreachable(f"cannot understand the answer from {self.url}: it is not processman's "
+                              f"(status {status})") from None  # fmt: skip
+        if status in (401, 403):
+            raise Unreachable(f"cannot {what}: not authorised at {self.url}: {message}")
+        if status != 200:
+            survivors = ", ".join(map(str, value.get("data", {}).get("survivors", ())))
+            raise Refused(f"cannot {what}: {message}" + (f": {survivors}" if survivors else ""), status)
+        return value
+
+
+def find(directory: Path) -> Client:
+    """Return a client of the ``processman up`` that runs in *directory*.
+
+    :raises Unreachable: there is none.
+    """
+    try:
+        home = private.home(directory)
+        if not _is_locked(home / "lock"):  # what is written there may name a port that is a stranger's by now
+            raise FileNotFoundError(home)
+        state = json.loads(private.read(home / "state.json"))
+    except FileNotFoundError:
+        raise Unreachable(f"cannot find a manager: no `processman up` runs in {directory}") from None
+    except (OSError, ValueError) as error:
+        raise Unreachable(f"cannot find the manager of {directory}: {error}") from error
+    try:
+        return Client(state["address"], Path(state["tokenFile"]).read_text("utf-8").strip())
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise Unreachable(f"cannot get in to the manager of {directory}: {error}") from error
+
+
+def _is_locked(path: Path) -> bool:
+    fd = private.open_file(path, os.O_RDWR)
+    try:
+        return not private.lock(fd)
+    finally:
+        os.close(fd)
