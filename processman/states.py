@@ -77,5 +77,7 @@ class Status:
     watch: str | None = None
     #: the interpreter that was chosen for the newest run; ``""`` before it, and for a command
     interpreter: str = ""
+    #: monotonic time of the start of this run; ``None`` when there is no process
+    since: float | None = field(default=None, repr=False, compare=False)
     #: masks this run's resolved secrets in any text
     redact: Callable[[str], str] = field(default=_unchanged, repr=False, compare=False)

@@ -1,0 +1,113 @@
+"""The log bridge: every line of output becomes a record on the host's ``logging``.
+
+It follows the journals in one thread of the manager's own, so that a slow handler holds up nobody. A reader
+thread does no more than ask whether the level is on; where it is off, nothing is split or woken.
+"""
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterable
+
+from .events import LogLine, Stream
+from .journal import Journal
+
+logger = logging.getLogger(__name__)
+
+_LEVELS: dict[Stream, int] = {"stdout": logging.INFO, "stderr": logging.ERROR}
+#: what could forge records or drive a terminal
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def printable(text: str) -> str:
+    """Return *text* with its control characters, but for tabs, written as escapes."""
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+class Bridge:
+    """One manager's way from its journals to ``logging``."""
+
+    def __init__(self) -> None:
+        self._bell = threading.Event()
+        self._taps: tuple[_Tap, ...] = ()
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def open(self, journals: Iterable[Journal]) -> None:
+        """Begin to follow *journals*."""
+        for journal in journals:
+            self.follow(journal)
+        self._closing = False
+        self._thread = threading.Thread(target=self._run, name="processman-bridge", daemon=True)
+        self._thread.start()
+
+    def follow(self, journal: Journal) -> None:
+        """Follow one more journal, from its next line on."""
+        tap = _Tap(journal, self._bell)
+        journal.on_append = tap.offer
+        self._taps = (*self._taps, tap)
+
+    def forget(self, journal: Journal) -> None:
+        """Follow *journal* no longer."""
+        self._taps = tuple(tap for tap in self._taps if tap.journal is not journal)
+
+    def close(self) -> None:
+        """Deliver what there is and end the thread; a slow handler is not waited for longer than a second."""
+        self._closing = True
+        self._bell.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(1.0)
+        self._taps = ()
+
+    def _run(self) -> None:
+        closing = False
+        while not closing:
+            self._bell.wait()
+            self._bell.clear()
+            closing = self._closing
+            for tap in self._taps:
+                tap.deliver()
+
+
+class _Tap:
+    """Where the bridge is in one journal, counted in lines of each stream."""
+
+    def __init__(self, journal: Journal, bell: threading.Event) -> None:
+        self.journal = journal
+        self._bell = bell
+        self._logger = logging.getLogger(f"processman.output.{journal.process_id}")
+        self._done: dict[Stream, int] = {stream: journal.count(stream) for stream in _LEVELS}
+
+    def offer(self, stream: Stream) -> None:
+        """Called by a reader thread when there is something new."""
+        if not self._logger.isEnabledFor(_LEVELS[stream]):
+            self._done[stream] = self.journal.count(stream)
+        elif not self._bell.is_set():
+            self._bell.set()
+
+    def deliver(self) -> None:
+        """Log what is new."""
+        for stream, level in _LEVELS.items():
+            if self.journal.count(stream) == self._done[stream] or not self._logger.isEnabledFor(level):
+                continue
+            batch = self.journal.read_stream(stream, self._done[stream])
+            self._done[stream] = batch.next
+            if batch.missed:
+                self._logger.warning("[%s] %d lines of %s were skipped: logging is slower than the process",
+                                     self.journal.process_id, batch.missed, stream)
+            for line in batch.items:
+                self._emit(line, level)
+
+    def _emit(self, line: LogLine, level: int) -> None:
+        record = self._logger.makeRecord(
+            self._logger.name, level, "(output)", 0, "[%s][%s] %s",
+            (line.process_id, line.stream.upper(), printable(line.content)), None,
+            extra={"process_id": line.process_id, "stream": line.stream, "run": line.run, "seq": line.seq,
+                   "content": line.content},
+        )
+        record.created = line.timestamp.timestamp()
+        try:
+            self._logger.handle(record)
+        except Exception:
+            logger.exception("a log handler failed at a line of process %r", line.process_id)

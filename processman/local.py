@@ -1,0 +1,256 @@
+"""The engine that spawns from the host, and waits for its children without disturbing the host's own.
+
+Popen only spawns. The exit is seen with ``waitid(WNOWAIT)``, which leaves a zombie that pins pid and group
+while the rest of the tree is ended and the output drained; only then is it reaped. ``Popen.wait`` and
+``psutil.wait`` would take the status, and report 0 where the host took it first.
+"""
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from .engine import Child, Launch, Waiter
+from .journal import Journal
+from .lifecycle import Exited, Gone
+from .reader import Output
+from .states import Exit
+from .tree import SIGKILL, ProcessTable, Tree, create_time, open_pidfd
+from .wake import Wake
+
+logger = logging.getLogger(__name__)
+
+_HAS_WAITID = hasattr(os, "waitid")
+#: seconds between two looks where nothing tells of an end
+_LOOK = 0.05
+#: what a host may ignore and a child must not inherit so; Popen restores SIGPIPE and SIGXFSZ itself
+_INHERITED = [
+    getattr(signal, name) for name in (
+        "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGCHLD", "SIGUSR1", "SIGUSR2", "SIGALRM", "SIGTSTP",
+        "SIGTTIN", "SIGTTOU", "SIGCONT", "SIGWINCH",
+    ) if hasattr(signal, name)
+]
+_OWN_GROUP: Mapping[str, Any] = (
+    {"start_new_session": True} if os.name == "posix"
+    else {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
+)
+#: run in the child's place where the host blocks or ignores signals: puts them back, then becomes the child
+_LAUNCHER = """
+import os, signal, sys
+for each in signal.valid_signals():
+    try:
+        signal.signal(each, signal.SIG_DFL)
+    except (OSError, ValueError):
+        pass
+signal.pthread_sigmask(signal.SIG_SETMASK, ())
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class LocalEngine:
+    """Makes processes as children of this one."""
+
+    def __init__(self) -> None:
+        self._table = ProcessTable()
+
+    def waiter(self) -> Waiter:
+        """Return a place to sleep for one supervisor."""
+        return PollWaiter() if hasattr(select, "poll") else ConditionWaiter()
+
+    def spawn(self, launch: Launch, journal: Journal) -> LocalChild:
+        """Start a process whose output goes to *journal*. On any error nothing is left."""
+        output = Output(journal, launch.run)
+        try:
+            popen = subprocess.Popen(
+                _restoring_signals(launch.argv), cwd=launch.cwd, env=launch.env, stdin=subprocess.DEVNULL,
+                stdout=output.stdout, stderr=output.stderr, close_fds=True, **_OWN_GROUP,
+            )
+        except BaseException:
+            output.close_writers()
+            output.finish()
+            raise
+        output.close_writers()
+        return LocalChild(popen, launch, output, self._table)
+
+
+class LocalChild:
+    """One process and everything below it. Used by its supervisor thread only."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], launch: Launch, output: Output, table: ProcessTable) -> None:
+        self.pid = popen.pid
+        self._id = launch.id
+        self._popen = popen
+        self._output = output
+        self._table = table
+        self._tree = Tree(table, popen.pid, (launch.instance, launch.id))
+        self._exit: Exit | None = None
+        self._killing = False
+        table.leaders.add(popen.pid)
+        self.pidfd = open_pidfd(popen.pid)
+        self.create_time = create_time(popen.pid)
+
+    def poll(self) -> Exited | Gone | None:
+        """Return the leader's exit once it is over, later the end of the rest of its tree."""
+        if self._exit is None:
+            self._exit = self._peek()
+            if self._exit is None:
+                return None
+            return Exited(self._exit, rest=self._look())
+        if self._tree.lives() or self._look() or self._look():
+            return None
+        return Gone(self._exit)
+
+    def descriptors(self) -> list[int] | None:
+        """Return what becomes readable when :meth:`poll` may have news; ``None`` when only looking tells."""
+        if self._exit is None:
+            return [self.pidfd] if self.pidfd is not None else None
+        return self._tree.pidfds()
+
+    def terminate(self, signal_name: str) -> None:
+        """Ask the whole tree to end, each process once."""
+        self._look()  # before signalling: orphans cannot be found by their parents any more
+        self._send(getattr(signal, signal_name))
+
+    def kill(self) -> None:
+        """End the whole tree by force, and what still comes of it."""
+        self._killing = True
+        self._look()
+        self._send(SIGKILL)
+
+    def survivors(self) -> tuple[str, ...]:
+        """Name what still lives of the tree."""
+        leader = (f"{self._id} (pid {self.pid})",) if self._exit is None else ()
+        return leader + tuple(str(member) for member in self._tree)
+
+    def reap(self) -> None:
+        """Drain and close the output, then give the pid back."""
+        self._output.finish()
+        self._tree.close()
+        self._table.leaders.discard(self.pid)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+        try:
+            os.waitpid(self.pid, 0)
+        except ChildProcessError:
+            pass
+        self._popen.returncode = 0  # for Popen it is over; the true status is in our exit
+
+    def _peek(self) -> Exit | None:
+        """Return how the leader ended, and leave it a zombie."""
+        if not _HAS_WAITID:
+            return self._take()
+        try:
+            result = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return self._lost()
+        if result is None:
+            return None
+        if result.si_code == os.CLD_EXITED:
+            return Exit(code=result.si_status)
+        return Exit(signal=_signal_name(result.si_status))
+
+    def _take(self) -> Exit | None:
+        """Do as :meth:`_peek` where an exit can only be seen by reaping (Windows; macOS before Python 3.13)."""
+        if os.name != "posix":
+            code = self._popen.poll()
+            return None if code is None else Exit(code=code)
+        try:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            return self._lost()
+        if not pid:
+            return None
+        self._tree.lose_leader()
+        if os.WIFSIGNALED(status):
+            return Exit(signal=_signal_name(os.WTERMSIG(status)))
+        return Exit(code=os.waitstatus_to_exitcode(status))
+
+    def _lost(self) -> Exit:
+        logger.warning(
+            "the host process took the exit status of process %r: it ignores SIGCHLD or waits for any child",
+            self._id,
+        )
+        self._tree.lose_leader()
+        return Exit()
+
+    def _look(self) -> bool:
+        lives = self._tree.look()
+        if lives and self._killing:
+            self._send(SIGKILL)
+        return lives
+
+    def _send(self, number: int) -> None:
+        if self._exit is None:
+            self._peek()  # whether the leader's number is still pinned
+        self._tree.send(number)
+
+
+class PollWaiter:
+    """Sleeps in ``poll``, on the wake descriptor and on what the child gives."""
+
+    def __init__(self) -> None:
+        self._wake = Wake()
+        self.wake = self._wake.set
+        self.close = self._wake.close
+
+    def wait(self, child: Child | None, timeout: float | None) -> None:
+        """Sleep until woken, until *child* may have news, or *timeout* seconds are over."""
+        poller = select.poll()
+        poller.register(self._wake, select.POLLIN)
+        descriptors = child.descriptors() if isinstance(child, LocalChild) else []
+        if descriptors is None:
+            timeout = _LOOK if timeout is None else min(timeout, _LOOK)
+        for fd in descriptors or ():
+            poller.register(fd, select.POLLIN)
+        ready = poller.poll(None if timeout is None else max(0.0, timeout) * 1000)
+        if any(fd == self._wake.fileno() for fd, _ in ready):
+            self._wake.clear()
+
+
+class ConditionWaiter:
+    """Sleeps on a condition, and looks at the child now and then: where there is no ``poll``."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition(threading.Lock())
+        self._woken = False
+
+    def wake(self) -> None:
+        """End the current or next :meth:`wait`."""
+        with self._condition:
+            self._woken = True
+            self._condition.notify()
+
+    def wait(self, child: Child | None, timeout: float | None) -> None:
+        """Sleep until woken, or *timeout* seconds are over, or it is time to look at *child*."""
+        if child is not None:
+            timeout = _LOOK if timeout is None else min(timeout, _LOOK)
+        with self._condition:
+            self._condition.wait_for(lambda: self._woken, timeout)
+            self._woken = False
+
+    def close(self) -> None:
+        """There is nothing to release."""
+
+
+def _restoring_signals(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return *argv*, begun by a launcher where the child would inherit blocked or ignored signals."""
+    if not hasattr(signal, "pthread_sigmask") or not sys.executable:
+        return argv
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    if blocked or any(signal.getsignal(each) is signal.SIG_IGN for each in _INHERITED):
+        return (sys.executable, "-I", "-S", "-c", _LAUNCHER, *argv)
+    return argv
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,384 @@
+"""The manager: a registry of processes, and everything that concerns more than one of them."""
+from __future__ import annotations
+
+import atexit
+import dataclasses
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from types import TracebackType
+
+from . import foreground, loader
+from .config import Config, ProcessConfig
+from .engine import Engine
+from .errors import (
+    DuplicateProcess,
+    NotOwner,
+    NotStarted,
+    ProcessNotFound,
+    StartFailed,
+    StopFailed,
+    WaitTimeout,
+)
+from .events import Event, Gap, LogLine
+from .journal import KEEP_LINES
+from .leftovers import end_leftovers
+from .lifecycle import Restart, Start, Stop
+from .observers import Observers
+from .runtime import Runtime
+from .states import State, Status
+from .supervisor import ManagedProcess
+
+logger = logging.getLogger(__name__)
+
+#: seconds beyond the longest stopTimeout that the exit of the interpreter waits
+_EXIT_PATIENCE = 3.0
+
+
+class _Phase(Enum):
+    STOPPED = "stopped"
+    STARTED = "started"
+    STOPPING = "stopping"
+
+
+class Manager:
+    """Starts processes, keeps them alive, and answers for them. Every method may be called from any thread.
+
+    Making one starts nothing and opens nothing::
+
+        with Manager(Config(data_dir="pb_data")) as manager:
+            manager.wait_for("worker", "running", timeout=10)
+
+    In a forked copy of a started manager every method raises :exc:`NotOwner`.
+    """
+
+    def __init__(self, config: Config | None = None, *, _engine: Engine | None = None) -> None:
+        self.config = Config() if config is None else config
+        self._engine = _engine
+        self._observers = Observers()
+        self._lock = threading.Lock()  # the registry: the fields below
+        self._reconfiguring = threading.RLock()  # one start or stop at a time
+        self._phase = _Phase.STOPPED
+        self._owner: int | None = None
+        self._runtime: Runtime | None = None
+        self._registered: dict[str, ProcessConfig] = {}
+
+    # -- the whole -------------------------------------------------------------
+    @property
+    def started(self) -> bool:
+        """Whether process actions are possible: after ``start()``, until ``stop()``."""
+        return self._phase is _Phase.STARTED
+
+    def register(self, process: ProcessConfig) -> None:
+        """Add *process*. Once the manager is started, it starts at once (unless ``autostart=False``).
+
+        A relative ``cwd`` is taken from the current directory as it is now.
+
+        :raises DuplicateProcess: the id is taken.
+        """
+        self._check_owner()
+        process = dataclasses.replace(process, cwd=os.path.abspath(process.cwd))
+        with self._lock:
+            if process.id in self._registered or process.id in self._processes:
+                raise DuplicateProcess(process.id)
+            self._registered[process.id] = process
+            runtime = self._runtime if self.started else None
+            managed = runtime.manage(process, templated=False) if runtime is not None else None
+        if managed is not None:
+            self._begin(managed)
+
+    def start(self) -> None:
+        """Load the file and start everything, in the order of registration: code first, then the file.
+
+        Waits for nothing, but for the end of what a killed manager may have left behind. Twice is harmless.
+
+        :raises ConfigError: the file is wrong; nothing has been started.
+        :raises DuplicateProcess: an id is both in the file and registered; nothing has been started.
+        :raises StopFailed: something that the last ``stop()`` could not end is still there.
+        """
+        self._check_owner()
+        with self._reconfiguring:
+            if self.started:
+                return
+            self.stop()
+            self._check_ended()
+            configs = self._load()
+            data_dir = Path(self.config.data_dir).absolute()
+            end_leftovers(data_dir)
+            self._observers.open()
+            with self._lock:
+                self._owner = os.getpid()
+                self._runtime = Runtime(self.config, self._observers, engine=self._engine)
+                self._phase = _Phase.STARTED
+                managed = [self._runtime.manage(config, templated=templated) for config, templated in configs]
+            atexit.register(self._at_exit)
+            for process in managed:
+                self._begin(process)
+
+    def stop(self, timeout: float | None = None) -> None:
+        """End everything side by side; return when every tree is gone. Twice is harmless.
+
+        :param timeout: seconds to wait at most; what was asked stays asked.
+        :raises StopFailed: something lives on 2 s after SIGKILL.
+        :raises WaitTimeout: the time is over.
+        """
+        self._check_may_wait()
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._reconfiguring:
+            with self._lock:
+                if self._phase is _Phase.STOPPED:
+                    return
+                self._phase = _Phase.STOPPING
+            survivors = self._runtime.stop(deadline) if self._runtime is not None else {}
+            self._observers.close()
+            atexit.unregister(self._at_exit)
+            with self._lock:
+                self._phase = _Phase.STOPPED
+            if survivors:
+                raise StopFailed(", ".join(survivors), tuple(name for names in survivors.values() for name in names))
+
+    def __enter__(self) -> Manager:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def run(self) -> None:
+        """Start, sleep until SIGINT, SIGTERM or SIGHUP, and stop. A second signal kills all at once.
+
+        For scripts: signal handlers are in place only meanwhile, and are put back.
+
+        :raises RuntimeError: this is not the main thread.
+        """
+        self._check_owner()
+        foreground.run(self.start, self.stop, self.kill)
+
+    def kill(self) -> None:
+        """While a ``stop()`` is under way: end everything by force, now. Does not wait."""
+        self._check_owner()
+        for process in self._all():
+            process.ask(Stop(grace=0.0), last=True)
+
+    # -- one process -----------------------------------------------------------
+    def start_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
+        """Start process *id*; return when it is running, or, without *wait*, when that is accepted.
+
+        :param timeout: seconds; ``None`` waits for ever.
+        :raises AlreadyRunning: it is starting or running.
+        :raises StartFailed: its first attempt failed; retries may go on.
+        :raises Overruled: somebody asked for something else meanwhile.
+        :raises WaitTimeout: the time is over.
+        """
+        process = self._ready(id, wait=wait)
+        ticket = process.ask(Start())
+        process.wait_taken(ticket)
+        if wait:
+            process.wait_answered(ticket, timeout)
+
+    def stop_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
+        """Stop process *id*; return when its whole tree is gone. In any state.
+
+        :raises StopFailed: something of it lives on 2 s after SIGKILL.
+        :raises Overruled: somebody asked for something else meanwhile.
+        :raises WaitTimeout: the time is over.
+        """
+        process = self._ready(id, wait=wait)
+        ticket = process.ask(Stop())
+        if wait:
+            process.wait_answered(ticket, timeout)
+
+    def restart_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
+        """Restart process *id*, or start it where it is not running; return when the new run is running.
+
+        :raises StartFailed: its first attempt failed; retries may go on.
+        :raises StopFailed: the old run could not be ended.
+        :raises Overruled: somebody asked for something else meanwhile.
+        :raises WaitTimeout: the time is over.
+        """
+        process = self._ready(id, wait=wait)
+        ticket = process.ask(Restart())
+        if wait:
+            process.wait_answered(ticket, timeout)
+
+    def remove(self, id: str) -> None:
+        """Stop process *id* and forget it.
+
+        :raises StopFailed: something of it lives on; it is not forgotten.
+        """
+        self._check_may_wait()
+        status = self.status(id)
+        process = self._processes.get(id)
+        if process is not None:
+            process.wait_answered(process.ask(Stop(), last=True), None)
+            process.join(1.0)
+            status = process.status
+        with self._lock:
+            self._registered.pop(id, None)
+            if self._runtime is not None:
+                self._runtime.forget(id)
+        self._observers.publish("removed", status)
+
+    def wait_for(
+        self, id: str, until: str | Iterable[str] | Callable[[Status], bool], timeout: float | None = None
+    ) -> Status:
+        """Wait until process *id* has one of the status words in *until*, or until ``until(status)`` is true.
+
+        Every status is seen, however short. Returns the one that fits, at once if it is the present one.
+
+        :raises StartFailed: words are waited for, it is ``failed``, and that is not among them.
+        :raises Overruled: it is removed, or the manager stopped.
+        :raises WaitTimeout: the time is over.
+        """
+        accept = until if callable(until) else _one_of(until)
+        return self._ready(id, wait=True).wait_for(accept, timeout)
+
+    # -- looking ---------------------------------------------------------------
+    def status(self, id: str) -> Status:
+        """Return what process *id* is now."""
+        self._check_owner()
+        process = self._processes.get(id)
+        return process.status if process is not None else self._unstarted(id)
+
+    def list(self) -> tuple[Status, ...]:
+        """Return what every process is now, in the order of registration."""
+        return tuple(self.status(id) for id in self.ids)
+
+    def logs(self, id: str, lines: int = 100) -> tuple[LogLine, ...]:
+        """Return the newest *lines* (1 to 1000) lines of process *id*, oldest first."""
+        self._check_owner()
+        if not 1 <= lines <= KEEP_LINES:
+            raise ValueError(f"cannot read {lines} lines: ask for 1 to {KEEP_LINES}")
+        process = self._processes.get(id)
+        if process is None:
+            self._unstarted(id)
+            return ()
+        return process.journal.tail(lines)
+
+    def follow(self, id: str, after: int | None = None, timeout: float | None = None) -> Iterator[LogLine | Gap]:
+        """Iterate over the lines of process *id* as they come, from now on or after number *after*.
+
+        Ends when the manager stops, the process is removed, or nothing came for *timeout* seconds. A
+        :class:`Gap` says that lines were dropped before this reader came for them.
+        """
+        process = self._ready(id)
+        return _follow(process, process.journal.last if after is None else after, timeout)
+
+    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Call *callback* with each :class:`Event`, in order, from one thread of the manager's own.
+
+        A callback that raises is logged and harms nobody. Returns a function that ends the subscription.
+        """
+        self._check_owner()
+        return self._observers.subscribe(callback)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids, in the order of registration."""
+        self._check_owner()
+        with self._lock:
+            return tuple({**self._registered, **self._processes})
+
+    def __contains__(self, id: object) -> bool:
+        return id in self.ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.ids)
+
+    # -- inside ------------------------------------------------------------------
+    @property
+    def _processes(self) -> Mapping[str, ManagedProcess]:
+        return self._runtime.processes if self._runtime is not None else {}
+
+    def _load(self) -> Sequence[tuple[ProcessConfig, bool]]:
+        """Return every configuration, and whether its env values are templates."""
+        configs = [(config, False) for config in self._registered.values()]
+        if self.config.config_file is not None:
+            data_dir = Path(self.config.data_dir).absolute()
+            for config in loader.load(data_dir / self.config.config_file, data_dir=data_dir):
+                if config.id in self._registered:
+                    raise DuplicateProcess(config.id)
+                configs.append((config, True))
+        return configs
+
+    def _begin(self, process: ManagedProcess) -> None:
+        self._observers.publish("registered", process.status)
+        process.begin()
+        if process.config.autostart:
+            process.ask(Start())
+
+    def _check_ended(self) -> None:
+        """A second copy must not be started beside what the last stop could not end."""
+        for process in self._all():
+            if process.supervised:
+                raise StopFailed(process.config.id, process.status.escaped)
+
+    def _at_exit(self) -> None:
+        if self._owner != os.getpid():
+            return
+        longest = max((process.config.stop_timeout for process in self._all()), default=0.0)
+        try:
+            self.stop(longest + _EXIT_PATIENCE)
+        except (StopFailed, WaitTimeout) as error:
+            logger.error("%s", error)
+
+    def _all(self) -> Sequence[ManagedProcess]:
+        with self._lock:
+            return tuple(self._processes.values())
+
+    def _ready(self, id: str, *, wait: bool = False) -> ManagedProcess:
+        """Return process *id* of a started manager."""
+        if wait:
+            self._check_may_wait()
+        else:
+            self._check_owner()
+        process = self._processes.get(id)
+        if process is None and id not in self._registered:
+            raise ProcessNotFound(id)
+        if process is None or not self.started:
+            raise NotStarted(f"cannot act on process {id!r}: the manager is not started")
+        return process
+
+    def _unstarted(self, id: str) -> Status:
+        config = self._registered.get(id)
+        if config is None:
+            raise ProcessNotFound(id)
+        return Status(id=id, status=State.STOPPED, config=config)
+
+    def _check_owner(self) -> None:
+        if self._owner is not None and self._owner != os.getpid():
+            raise NotOwner(f"cannot use this manager: it belongs to process {self._owner}, this is a forked copy")
+
+    def _check_may_wait(self) -> None:
+        self._check_owner()
+        if self._observers.is_calling():
+            raise RuntimeError("cannot wait inside a subscriber's callback: it would wait for itself")
+
+
+def _one_of(until: str | Iterable[str]) -> Callable[[Status], bool]:
+    words = frozenset(State(word) for word in ([until] if isinstance(until, str) else until))
+
+    def accept(status: Status) -> bool:
+        if status.status is State.FAILED and State.FAILED not in words:
+            raise StartFailed(status.id, status)
+        return status.status in words
+
+    return accept
+
+
+def _follow(process: ManagedProcess, after: int, timeout: float | None) -> Iterator[LogLine | Gap]:
+    while (batch := process.journal.read(after, timeout=timeout)).items:
+        if batch.missed:
+            yield Gap(batch.missed)
+        yield from batch.items
+        after = batch.next
+

@@ -1,0 +1,101 @@
+"""Who is told of events: subscribers, called in order from one thread of their own."""
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from .events import Event
+from .states import Status
+
+logger = logging.getLogger(__name__)
+
+#: events that wait for slow subscribers; older ones are dropped, with a warning
+BACKLOG = 10_000
+
+
+class Observers:
+    """The subscriptions of one manager. The thread begins with the first subscription."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._subscribers: tuple[Callable[[Event], None], ...] = ()
+        self._backlog: deque[Event] = deque()
+        self._dropped = 0
+        self._seq = 0
+        self._closing = False
+        self._thread: threading.Thread | None = None
+
+    def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
+        """Call *callback* with each event from now on; return a function that ends this."""
+        def call(event: Event) -> None:  # an identity of its own, so that a callback may subscribe twice
+            callback(event)
+
+        with self._changed:
+            self._subscribers = (*self._subscribers, call)
+        self.open()
+        return lambda: self._unsubscribe(call)
+
+    def open(self) -> None:
+        """Make sure that there is a thread if there is a subscriber."""
+        with self._changed:
+            if not self._subscribers or (self._thread is not None and self._thread.is_alive()):
+                return
+            self._closing = False
+            thread = self._thread = threading.Thread(target=self._run, name="processman-observers", daemon=True)
+        thread.start()
+
+    def close(self) -> None:
+        """End the thread when it has told what there is; wait for that, but not long for a slow subscriber."""
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            thread = self._thread
+        if thread is not None and not self.is_calling():
+            thread.join(1.0)
+
+    def publish(self, kind: str, status: Status) -> None:
+        """Queue an event. Any thread; never waits for a subscriber."""
+        with self._changed:
+            self._seq += 1
+            if not self._subscribers:
+                return
+            if len(self._backlog) >= BACKLOG:
+                self._backlog.popleft()
+                self._dropped += 1
+            self._backlog.append(Event(
+                seq=self._seq, timestamp=datetime.now(UTC), process_id=status.id, kind=kind, status=status,
+            ))
+            self._changed.notify_all()
+
+    def is_calling(self) -> bool:
+        """Tell whether this is the thread that calls subscribers."""
+        return threading.current_thread() is self._thread
+
+    def _unsubscribe(self, call: Callable[[Event], None]) -> None:
+        with self._changed:
+            self._subscribers = tuple(one for one in self._subscribers if one is not call)
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while (batch := self._next()) is not None:
+            event, subscribers, dropped = batch
+            if dropped:
+                logger.warning("%d events were dropped: a subscriber is too slow", dropped)
+            for call in subscribers:
+                try:
+                    call(event)
+                except Exception:
+                    logger.exception("a subscriber failed at %s of process %r", event.kind, event.process_id)
+
+    def _next(self) -> tuple[Event, tuple[Callable[[Event], None], ...], int] | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._backlog or self._closing or not self._subscribers)
+            if not self._subscribers:
+                self._backlog.clear()
+            if not self._backlog:
+                return None
+            dropped, self._dropped = self._dropped, 0
+            return self._backlog.popleft(), self._subscribers, dropped

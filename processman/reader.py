@@ -1,0 +1,129 @@
+"""The output of one run: two pipes, and the two threads that read them into the journal.
+
+The end of a pipe is not the end of the process, nor the other way round: a descendant may keep a pipe for
+ever. So a reader waits for its pipe and for a wake descriptor, and can always be ended.
+"""
+from __future__ import annotations
+
+import logging
+import os
+import select
+import sys
+import threading
+from collections.abc import Iterator
+
+from .events import Stream
+from .journal import Journal
+from .lines import LineCutter
+from .wake import Wake
+
+logger = logging.getLogger(__name__)
+
+#: bytes of one read
+_READ = 65536
+#: bytes read at the end at most; a pipe holds no more, but an escaped daemon may write for ever
+_DRAIN = 1 << 20
+#: seconds that the end of a run waits for its readers
+_JOIN = 1.0
+
+_CAN_POLL = hasattr(select, "poll")  # not for pipes on Windows: there reads block until the pipe ends
+
+
+class Output:
+    """The pipes and reader threads of one run. Made before the process, so that none is ever unread."""
+
+    def __init__(self, journal: Journal, run: int) -> None:
+        self._journal = journal
+        self._run = run
+        self._threads: list[threading.Thread] = []
+        self._descriptors: list[int] = []
+        self._writers: list[int] = []
+        self._wake = Wake()
+        try:
+            self.stdout = self._open("stdout")
+            self.stderr = self._open("stderr")
+        except BaseException:
+            self.close_writers()
+            self.finish()
+            raise
+
+    def close_writers(self) -> None:
+        """Close our copies of the ends that the process writes to."""
+        while self._writers:
+            os.close(self._writers.pop())
+
+    def finish(self) -> None:
+        """Read what is there, close the pipes and end the threads."""
+        self._wake.set()
+        for thread in self._threads:
+            thread.join(_JOIN)
+        if not any(thread.is_alive() for thread in self._threads):
+            self._wake.close()
+
+    def _open(self, stream: Stream) -> int:
+        reading, writing = os.pipe()
+        self._writers.append(writing)
+        thread = threading.Thread(
+            target=self._guard, args=(reading, stream), daemon=True,
+            name=f"processman-{stream}[{self._journal.process_id}]",
+        )
+        try:
+            thread.start()
+        except BaseException:
+            os.close(reading)
+            raise
+        self._threads.append(thread)
+        return writing
+
+    def _guard(self, fd: int, stream: Stream) -> None:
+        try:
+            self._read(fd, stream)
+        except Exception:
+            # a reader that ends early would block the child for ever: go on, without keeping anything
+            logger.exception("reading %s of process %r failed; it is read but not kept", stream,
+                             self._journal.process_id)
+            self._discard(fd)
+        finally:
+            os.close(fd)
+
+    def _read(self, fd: int, stream: Stream) -> None:
+        cutter, append, run = LineCutter(), self._journal.append, self._run
+        for data in self._chunks(fd):
+            blocks = cutter.feed(data)
+            append(stream, run, blocks, cutter.rest)
+        append(stream, run, cutter.flush())
+
+    def _discard(self, fd: int) -> None:
+        try:
+            for _ in self._chunks(fd):
+                pass
+        except OSError:
+            logger.exception("cannot read any further from process %r", self._journal.process_id)
+
+    def _chunks(self, fd: int) -> Iterator[bytes]:
+        if _CAN_POLL:
+            yield from self._until_woken(fd)
+            os.set_blocking(fd, False)
+        left = _DRAIN if _CAN_POLL else sys.maxsize
+        while left > 0:
+            try:
+                data = os.read(fd, _READ)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            left -= len(data)
+            yield data
+
+    def _until_woken(self, fd: int) -> Iterator[bytes]:
+        poller = select.poll()
+        poller.register(fd, select.POLLIN)
+        poller.register(self._wake, select.POLLIN)
+        while True:
+            ready = poller.poll()
+            if len(ready) > 1 or ready[0][0] != fd:
+                return
+            data = os.read(fd, _READ)
+            if not data:
+                return
+            yield data

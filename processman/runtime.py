@@ -1,0 +1,135 @@
+"""What a started manager works with: its processes, and the engine, ledger, file watch and bridge they share."""
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from .bridge import Bridge
+from .config import Config, ProcessConfig
+from .engine import Child, Engine
+from .errors import StopFailed
+from .filewatch import FileWatch, Watch
+from .launch import Prepared, prepare
+from .ledger import Ledger
+from .lifecycle import Stop
+from .local import LocalEngine
+from .observers import Observers
+from .states import Status
+from .supervisor import ManagedProcess, Surroundings
+
+#: threads that all wake at once fight over the interpreter; with this many seconds each, they take turns
+_SWITCH_INTERVAL = 0.1
+
+
+class Runtime:
+    """One life of a manager, from a start to a stop. After that it is only looked at."""
+
+    def __init__(self, config: Config, observers: Observers, *, engine: Engine | None = None) -> None:
+        self._config = config
+        self._observers = observers
+        self._data_dir = os.path.abspath(config.data_dir)
+        #: by it descendants are recognised
+        self._instance = secrets.token_hex(8)
+        self._engine = LocalEngine() if engine is None else engine
+        self._ledger = Ledger.open(Path(self._data_dir), self._instance)
+        self._watches = FileWatch()
+        self._bridge = Bridge()
+        self._bridge.open(())
+        self._slots = itertools.count()
+        #: by id, in the order of registration; copied on write, so that looking takes no lock
+        self.processes: Mapping[str, ManagedProcess] = {}
+
+    def manage(self, config: ProcessConfig, *, templated: bool) -> ManagedProcess:
+        """Return a process that is supervised, and not started yet."""
+        process = ManagedProcess(config, Surroundings(
+            engine=self._engine,
+            prepare=partial(self._prepare, config, templated),
+            published=self._published,
+            spawned=partial(self._spawned, next(self._slots), config.id),
+            watch=partial(self._watch, config),
+        ))
+        self._bridge.follow(process.journal)
+        self.processes = {**self.processes, config.id: process}
+        return process
+
+    def forget(self, id: str) -> None:
+        """Let go of process *id*, which is supervised no longer."""
+        processes = dict(self.processes)
+        process = processes.pop(id, None)
+        self.processes = processes
+        if process is not None:
+            self._bridge.forget(process.journal)
+
+    def stop(self, deadline: float | None) -> dict[str, tuple[str, ...]]:
+        """End all side by side until the monotonic *deadline*, then close; return what survived, by id.
+
+        :raises WaitTimeout: the time is over, and everything goes on as asked.
+        """
+        processes = list(self.processes.values())
+        with _taking_turns():
+            survivors = _end(processes, deadline)
+        for process in processes:
+            if process.config.id not in survivors:
+                process.join(1.0)
+        self._close(abandon=bool(survivors))
+        return survivors
+
+    def _close(self, *, abandon: bool) -> None:
+        self._watches.close()
+        self._bridge.close()
+        if abandon:  # whoever starts next finds a note of what could not be ended
+            self._ledger.abandon()
+        else:
+            self._ledger.close()
+
+    # -- called by the supervisors --------------------------------------------
+    def _prepare(self, config: ProcessConfig, templated: bool, run: int) -> Prepared:
+        return prepare(
+            config, templated=templated, host=os.environ, port=self._config.port, data_dir=self._data_dir,
+            instance=self._instance, run=run,
+        )
+
+    def _published(self, status: Status, entered: bool) -> None:
+        if entered:
+            self._observers.publish(status.status.value, status)
+
+    def _spawned(self, slot: int, process_id: str, child: Child | None) -> None:
+        if child is None:
+            self._ledger.clear(slot)
+        else:
+            self._ledger.record(slot, process_id, child.pid, child.create_time)
+
+    def _watch(self, config: ProcessConfig, notify: Callable[[str], None]) -> Watch | None:
+        dev_mode = self._config.dev if config.dev_mode is None else config.dev_mode
+        if not dev_mode:
+            return None
+        roots = [Path(config.cwd, path) for path in config.watch_paths] or [Path(config.cwd)]
+        return self._watches.watch(roots, config.watch_ignore, notify)
+
+
+def _end(processes: Sequence[ManagedProcess], deadline: float | None) -> dict[str, tuple[str, ...]]:
+    asked = [(process, process.ask(Stop(), last=True)) for process in processes]
+    survivors: dict[str, tuple[str, ...]] = {}
+    for process, ticket in asked:
+        try:
+            process.wait_answered(ticket, None if deadline is None else max(0.0, deadline - time.monotonic()))
+        except StopFailed as error:
+            survivors[process.config.id] = error.survivors
+    return survivors
+
+
+@contextmanager
+def _taking_turns() -> Iterator[None]:
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(max(interval, _SWITCH_INTERVAL))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval)

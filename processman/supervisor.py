@@ -1,0 +1,329 @@
+"""One process under supervision: the thread that decides for it, and what callers hold of it.
+
+The thread alone writes the process's state. It takes messages and news, feeds the state machine, does what
+that says, and publishes one immutable :class:`~processman.states.Status`. It waits in one place.
+"""
+from __future__ import annotations
+
+import dataclasses
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from .config import ProcessConfig
+from .debounce import ChangeLoop, Debounce
+from .engine import Child, Engine
+from .errors import AlreadyRunning, Overruled, ProcessmanError, StartFailed, StopFailed
+from .inbox import Changed, Inbox, Message, Ticket
+from .journal import Journal
+from .launch import LaunchError, Prepared, explain
+from .lifecycle import (
+    Action,
+    Broken,
+    Exited,
+    Gone,
+    Input,
+    Kill,
+    Lifecycle,
+    Report,
+    Restart,
+    Spawn,
+    Spawned,
+    SpawnFailed,
+    Start,
+    Stop,
+    Terminate,
+)
+from .restart import RestartPolicy
+from .states import ALIVE, RELOADABLE, UP, Exit, State, Status
+
+logger = logging.getLogger(__name__)
+
+#: seconds between two attempts of a supervisor that fails again and again
+_PAUSE = 1.0
+
+
+class FileWatching(Protocol):
+    """What a supervisor needs of a file watch."""
+
+    @property
+    def health(self) -> str:
+        """``"on"`` or ``"degraded: why"``."""
+        ...
+
+    def close(self) -> None:
+        """End the watch."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a supervisor needs of its manager. Its own thread calls these."""
+
+    engine: Engine
+    #: resolves the configuration for run number n
+    prepare: Callable[[int], Prepared]
+    #: hears of each new status, and whether its status word is new
+    published: Callable[[Status, bool], None]
+    #: notes on disk what runs, and that nothing does
+    spawned: Callable[[Child | None], None]
+    #: begins a file watch that calls back with the path; ``None`` when there is nothing to watch
+    watch: Callable[[Callable[[str], None]], FileWatching | None]
+    clock: Callable[[], float] = time.monotonic
+
+
+class Supervisor(threading.Thread):
+    """The watchdog thread of one process."""
+
+    def __init__(self, config: ProcessConfig, surroundings: Surroundings, journal: Journal) -> None:
+        super().__init__(name=f"processman-watchdog[{config.id}]", daemon=True)
+        self._config = config
+        self._surroundings = surroundings
+        self._clock = surroundings.clock
+        self._journal = journal
+        self._waiter = surroundings.engine.waiter()
+        self._machine = Lifecycle(
+            RestartPolicy(
+                restart=config.restart, max_retries=config.max_retries, backoff=config.backoff,
+                success_exit_codes=config.success_exit_codes,
+            ),
+            stop_timeout=config.stop_timeout,
+        )
+        self._child: Child | None = None
+        self._tickets: list[Ticket] = []
+        self._last = False
+        self._debounce = Debounce()
+        self._changes = ChangeLoop()
+        self._watch: FileWatching | None = None
+        self._watch_lost: str | None = None
+        self._status = Status(
+            id=config.id, status=State.STOPPED, config=config,
+            interpreter="" if config.command else config.interpreter,
+        )
+        self.inbox = Inbox(self._status, self._waiter.wake)
+
+    def run(self) -> None:
+        """Supervise until a last stop is fulfilled."""
+        while not (self._last and self._machine.state not in ALIVE):
+            try:
+                self._turn()
+                self._waiter.wait(self._child, self._timeout())
+            except Exception as error:
+                self._broken(error)
+        self._unwatch()
+        self.inbox.close()
+        self._waiter.close()
+        self._journal.close()
+
+    def _turn(self) -> None:
+        for message in self.inbox.take():
+            self._take(message)
+        while self._child is not None and (news := self._child.poll()) is not None:
+            self._hear(self._child, news)
+        if self._debounce.due(self._clock()):
+            self._reload()
+        for action in self._machine.tick(self._clock()):
+            self._perform(action)
+
+    def _timeout(self) -> float | None:
+        if self._last and self._machine.state not in ALIVE:
+            return 0.0
+        deadlines = [each for each in (self._machine.deadline, self._debounce.deadline) if each is not None]
+        return max(0.0, min(deadlines) - self._clock()) if deadlines else None
+
+    def _broken(self, error: Exception) -> None:
+        """After a failure of our own: end the tree, keep the error, and go on obeying."""
+        logger.exception("supervising process %r failed", self._config.id)
+        reason = self._status.redact(f"internal error: {type(error).__name__}: {error}")
+        try:
+            self._feed(Broken(reason, alive=self._child is not None))
+        except Exception:
+            logger.exception("ending process %r failed, it will be tried again", self._config.id)
+        self._waiter.wait(None, _PAUSE)
+
+    # -- what is asked --------------------------------------------------------
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Changed):
+            self._debounce.touch(self._clock())
+        elif isinstance(message.input, Start) and self._machine.state in UP:
+            self.inbox.answer(message, AlreadyRunning(self._config.id))
+        else:
+            self._overrule(message)
+            self._last = self._last or message.last
+            self._tickets.append(message)
+            self.inbox.acknowledge(message)
+            self._changes.reset()
+            self._feed(message.input)
+
+    def _overrule(self, ticket: Ticket) -> None:
+        for earlier in [one for one in self._tickets if one.wants_it_up != ticket.wants_it_up]:
+            self._answer(earlier, Overruled(self._config.id, self._status))
+
+    def _reload(self) -> None:
+        if self._machine.state not in RELOADABLE:
+            return
+        age = self._clock() - self._status.since if self._status.since is not None else 0.0
+        loop = self._changes.restarted(age)
+        self._feed(Restart())
+        if loop:
+            self._unwatch("degraded: keeps changing what it watches")
+            logger.warning("process %r is no longer watched: it keeps changing what it watches", self._config.id)
+
+    # -- news of the child ----------------------------------------------------
+    def _hear(self, child: Child, news: Exited | Gone) -> None:
+        if isinstance(news, Gone) or not news.rest:
+            child.reap()  # every line is in the journal before the end is visible
+            self._child = None
+            self._status = dataclasses.replace(self._status, pid=None, since=None)
+            self._surroundings.spawned(None)
+        if self._machine.state in UP:
+            self._changes.reset()
+        self._feed(news)
+
+    # -- the machine, and what it wants done ----------------------------------
+    def _feed(self, input: Input) -> None:
+        actions = self._machine.handle(input, self._clock())
+        self._publish()
+        for action in actions:
+            self._perform(action)
+
+    def _perform(self, action: Action) -> None:
+        match action:
+            case Spawn(run):
+                self._publish()  # a tick may have entered starting
+                self._feed(self._spawn(run))
+            case Terminate() if self._child is not None:
+                self._child.terminate(self._config.stop_signal)
+            case Kill() if self._child is not None:
+                self._child.kill()
+            case Report() if self._child is not None:
+                self._publish(escaped=self._child.survivors())
+
+    def _spawn(self, run: int) -> Spawned | SpawnFailed:
+        if self._watch is None:
+            self._watch = self._surroundings.watch(lambda path: self.inbox.post(Changed(path)))
+            self._watch_lost = None
+        try:
+            prepared = self._surroundings.prepare(run)
+        except LaunchError as error:
+            return self._refused(error)
+        self._status = dataclasses.replace(
+            self._status, interpreter=prepared.interpreter, redact=prepared.redact
+        )
+        try:
+            self._child = self._surroundings.engine.spawn(prepared.launch, self._journal)
+        except Exception as error:
+            return self._refused(explain(error, prepared.launch, prepared.redact))
+        self._surroundings.spawned(self._child)
+        self._status = dataclasses.replace(
+            self._status, pid=self._child.pid, since=self._clock() - _age(self._child),
+            start_time=datetime.fromtimestamp(self._child.create_time, UTC),
+        )
+        return Spawned()
+
+    def _refused(self, error: LaunchError) -> SpawnFailed:
+        self._status = dataclasses.replace(self._status, redact=error.redact)
+        return SpawnFailed(str(error), error.kind)
+
+    def _unwatch(self, why: str | None = None) -> None:
+        watch, self._watch, self._watch_lost = self._watch, None, why
+        if watch is not None:
+            watch.close()
+        self._debounce.clear()
+
+    # -- what is told ---------------------------------------------------------
+    def _publish(self, *, escaped: tuple[str, ...] = ()) -> None:
+        machine, old = self._machine, self._status
+        ended = machine.exit or Exit()
+        status = self._status = dataclasses.replace(
+            old,
+            status=machine.state,
+            run=machine.run,
+            restart_count=max(0, machine.run - 1),
+            last_error=old.redact(machine.last_error),
+            exit_code=ended.code,
+            signal=ended.signal,
+            next_retry_at=self._next_retry_at(),
+            escaped=escaped or (old.escaped if machine.state is State.STOPPING else ()),
+            watch=self._watch.health if self._watch is not None else self._watch_lost,
+        )
+        self.inbox.publish(status)
+        for ticket in list(self._tickets):
+            self._settle(ticket, status)
+        self._surroundings.published(status, (old.status, old.run) != (status.status, status.run))
+
+    def _next_retry_at(self) -> datetime | None:
+        if self._machine.state is not State.CRASHED or self._machine.deadline is None:
+            return None
+        return datetime.now(UTC) + timedelta(seconds=max(0.0, self._machine.deadline - self._clock()))
+
+    def _settle(self, ticket: Ticket, status: Status) -> None:
+        if status.escaped:
+            self._answer(ticket, StopFailed(status.id, status.escaped))
+        elif ticket.wants_it_up and status.status in (State.CRASHED, State.FAILED):
+            self._answer(ticket, StartFailed(status.id, status))
+        elif status.status is State.RUNNING if ticket.wants_it_up else status.status not in ALIVE:
+            self._answer(ticket)
+
+    def _answer(self, ticket: Ticket, error: ProcessmanError | None = None) -> None:
+        self._tickets.remove(ticket)
+        self.inbox.answer(ticket, error)
+
+
+def _age(child: Child) -> float:
+    """Return how many seconds ago *child* began; never negative, whatever the clock does."""
+    return max(0.0, time.time() - child.create_time)
+
+
+class ManagedProcess:
+    """What callers hold of one process."""
+
+    def __init__(self, config: ProcessConfig, surroundings: Surroundings) -> None:
+        self.config = config
+        self.journal = Journal(config.id)
+        self._clock = surroundings.clock
+        self._supervisor = Supervisor(config, surroundings, self.journal)
+        self._inbox = self._supervisor.inbox
+
+    def begin(self) -> None:
+        """Begin to supervise; nothing is started yet."""
+        self._supervisor.start()
+
+    @property
+    def status(self) -> Status:
+        """The newest status, its uptime as of now."""
+        status = self._inbox.status
+        if status.since is None:
+            return status
+        return dataclasses.replace(status, uptime=max(0.0, self._clock() - status.since))
+
+    @property
+    def supervised(self) -> bool:
+        """Whether the supervisor is at work."""
+        return self._supervisor.is_alive()
+
+    def ask(self, input: Start | Stop | Restart, *, last: bool = False) -> Ticket:
+        """Ask for something; never waits. *last*: once it is gone, supervise it no longer."""
+        ticket = Ticket(input, last=last)
+        self._inbox.post(ticket)
+        return ticket
+
+    def wait_taken(self, ticket: Ticket) -> None:
+        """Wait until the supervisor has accepted *ticket*; raise its refusal."""
+        self._inbox.wait_taken(ticket)
+
+    def wait_answered(self, ticket: Ticket, timeout: float | None) -> None:
+        """Wait until what was asked is done; raise why it was not."""
+        self._inbox.wait_answered(ticket, timeout)
+
+    def wait_for(self, accept: Callable[[Status], bool], timeout: float | None) -> Status:
+        """Wait for a status that *accept* accepts, from the present one on."""
+        return self._inbox.wait_for(accept, timeout)
+
+    def join(self, timeout: float) -> None:
+        """Wait for the supervisor's end."""
+        self._supervisor.join(timeout)
