@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from pathlib import Path
 from types import MappingProxyType
 
 from . import duration
 from .problems import Problem, find, refuse
 
+StrPath = str | os.PathLike[str]
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, init=False)
 class Config:
     """How a :class:`~processman.Manager` works.
 
@@ -21,25 +22,26 @@ class Config:
     """
 
     #: where the configuration lies, and what relative paths in it start from
-    data_dir: str = "pb_data"
+    data_dir: str
     #: relative to *data_dir*; ``None``: no file
-    config_file: str | None = "pb_processes.json"
+    config_file: str | None
     #: what children see as ``PB_PORT``
-    port: int = 8090
+    port: int
     #: hot reload of every process that does not say otherwise
-    dev: bool = False
+    dev: bool
 
-    def __post_init__(self) -> None:
-        for name in ("data_dir", "config_file"):
-            value = getattr(self, name)
-            if isinstance(value, os.PathLike):
-                object.__setattr__(self, name, os.fspath(value))
+    def __init__(
+        self,
+        *,
+        data_dir: StrPath = "pb_data",
+        config_file: StrPath | None = "pb_processes.json",
+        port: int = 8090,
+        dev: bool = False,
+    ) -> None:
+        given = {"data_dir": data_dir, "config_file": config_file, "port": port, "dev": dev}
+        for name, value in given.items():
+            object.__setattr__(self, name, _frozen(value))
         refuse("configure the manager", self._problems())
-
-    @property
-    def file(self) -> Path | None:
-        """The configuration file, if there is to be one."""
-        return None if self.config_file is None else Path(self.data_dir, self.config_file)
 
     def _problems(self) -> Iterator[Problem]:
         if not _is_path(self.data_dir):
@@ -108,16 +110,16 @@ class ProcessConfig:
         self,
         *,
         id: str,
-        script: str | None = None,
-        command: str | None = None,
-        args: Sequence[str] = (),
-        cwd: str = ".",
+        script: StrPath | None = None,
+        command: StrPath | None = None,
+        args: Sequence[StrPath] = (),
+        cwd: StrPath = ".",
         env: Mapping[str, str] = MappingProxyType({}),
-        interpreter: str = "auto",
+        interpreter: StrPath = "auto",
         max_retries: int = 10,
         backoff: str | float | timedelta = 1.0,
         dev_mode: bool | None = None,
-        watch_paths: Sequence[str] = (),
+        watch_paths: Sequence[StrPath] = (),
         watch_ignore: Sequence[str] = (),
         restart: str = "always",
         success_exit_codes: Sequence[int] = (0,),
@@ -146,15 +148,18 @@ KEYS: Mapping[str, str] = MappingProxyType({each.name: _camel(each.name) for eac
 #: The same, from JSON to Python.
 NAMES: Mapping[str, str] = MappingProxyType({key: name for name, key in KEYS.items()})
 
+# what was left at its default keeps the rules and need not be held against them; cwd the file must name
+_DEFAULTS = dict(ProcessConfig.__init__.__kwdefaults__ or {})
+del _DEFAULTS["cwd"]
 _DURATIONS = ("backoff", "stop_timeout")
-#: ``None`` means "not given" here, and is a wrong value elsewhere.
-_OPTIONAL = ("script", "command", "dev_mode")
 
 
 def _frozen(value: object) -> object:
     """Return a copy of *value* that nobody can change. What has the wrong type is left for the rules."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, (list, tuple)):
-        return tuple(value)
+        return tuple(_frozen(item) for item in value)
     if isinstance(value, Mapping):
         return MappingProxyType(dict(value))
     return value
@@ -162,10 +167,8 @@ def _frozen(value: object) -> object:
 
 def _check(values: Mapping[str, object]) -> None:
     """Hold *values* against the rules of the file, which are the rules of code as well."""
-    document = {KEYS[name]: value for name, value in values.items()
-                if not (value is None and name in _OPTIONAL)}
-    for name in _DURATIONS:
-        document[KEYS[name]] = _spelled(values[name])
+    document = {KEYS[name]: _spelled(value) if name in _DURATIONS else value
+                for name, value in values.items() if value is not _DEFAULTS.get(name, ...)}
     problems = [_in_code(problem) for problem in find([document])]
     wrong_id = any(problem.pointer == "id" for problem in problems)
     refuse("configure a process" if wrong_id else f"configure process {values['id']!r}", problems)

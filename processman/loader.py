@@ -60,8 +60,6 @@ def _process(entry: dict[str, Any], data_dir: Path) -> ProcessConfig:
     return ProcessConfig(**fields | {"cwd": str(Path(data_dir, entry["cwd"]).absolute())})
 
 
-# -- reading
-
 def _read(path: Path, data_dir: Path) -> bytes:
     with os.fdopen(os.open(path, _FLAGS), "rb") as file:
         info = os.fstat(file.fileno())
@@ -107,8 +105,6 @@ def _warn(path: Path, info: os.stat_result) -> None:
 def _foreign(info: os.stat_result) -> bool:
     return info.st_uid not in (0, os.geteuid())
 
-
-# -- judging
 
 def _checked(path: Path, content: bytes) -> list[dict[str, Any]]:
     try:
