@@ -118,12 +118,15 @@ def find(directory: Path) -> Client:
         home = private.home(directory)
         if not _is_locked(home / "lock"):  # what is written there may name a port that is a stranger's by now
             raise FileNotFoundError(home)
-        state = json.loads(private.read(home / "state.json"))
     except FileNotFoundError:
         raise Unreachable(f"cannot find a manager: no `processman up` runs in {directory}") from None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise Unreachable(f"cannot find the manager of {directory}: {error}") from error
+    path = home / "state.json"
+    if not path.exists():
+        raise Unreachable(f"cannot ask the manager of {directory}: it is just starting, try again")
     try:
+        state = json.loads(private.read(path))
         return Client(state["address"], Path(state["tokenFile"]).read_text("utf-8").strip())
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise Unreachable(f"cannot get in to the manager of {directory}: {error}") from error

@@ -6,7 +6,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from math import ceil
 from typing import Any, TextIO
 from zlib import crc32
@@ -50,29 +50,26 @@ def print_json(value: object, *, indent: int | None = 2) -> None:
     print(json.dumps(value, indent=indent), flush=indent is None)
 
 
-def row(process: Mapping[str, Any]) -> dict[str, str]:
+def row(process: Mapping[str, Any], now: datetime) -> dict[str, str]:
     """Return what the table says of *process*."""
-    cells = {**process, "restarts": process["restartCount"], "note": note(process)}
+    cells = {**process, "restarts": process["restartCount"], "note": note(process, now)}
     texts = {name: "-" if cells[name] is None else str(cells[name]) for name in _HEAD}
     return {name: printable(text).replace("\t", " ") for name, text in texts.items()}
 
 
-def note(process: Mapping[str, Any]) -> str:
+def note(process: Mapping[str, Any], now: datetime) -> str:
     """Say why *process* is what it is."""
     error, watch = process["lastError"], process.get("watch") or ""
     if process.get("escaped"):
         return f"cannot end {', '.join(process['escaped'])}"
     if process.get("nextRetryAt"):
-        return f"retry in {_seconds_until(process['nextRetryAt'])} s: {error}"
+        left = datetime.fromisoformat(process["nextRetryAt"]) - now
+        return f"retry in {max(0, ceil(left.total_seconds()))} s: {error}"
     if process["status"] == "exited":
         return f"exit code {process.get('exitCode')}"
     if process["status"] != "running":
         return str(error)
     return f"watch {watch}" if watch.startswith("degraded") else ""
-
-
-def _seconds_until(timestamp: str) -> int:
-    return max(0, ceil((datetime.fromisoformat(timestamp) - datetime.now(UTC)).total_seconds()))
 
 
 def table(rows: Sequence[Mapping[str, str]], *, width: int | None, coloured: bool) -> list[str]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
@@ -40,10 +40,15 @@ def up(arguments: Namespace) -> int:
         host, port = arguments.http
         with _serve(manager, host, port, secret, arguments.allow_host) as server:
             address = f"http://{_reachable(host)}:{server.port}{MOUNT}"
-            with announced(home, address, token_file):
-                logger.info("serving %s with the token in %s", address, token_file)
-                manager.subscribe(console.tell)
-                second = foreground.run(manager.start, manager.stop, manager.kill)
+            logger.info("serving %s with the token in %s", address, token_file)
+            manager.subscribe(console.tell)
+            with ExitStack() as stack:
+
+                def start() -> None:
+                    manager.start()
+                    stack.enter_context(announced(home, address, token_file))
+
+                second = foreground.run(start, manager.stop, manager.kill)
     return OK if second is None else 128 + second
 
 

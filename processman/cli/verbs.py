@@ -6,7 +6,7 @@ import sys
 import threading
 from argparse import Namespace
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -44,7 +44,8 @@ def _print(processes: Sequence[Process], arguments: Namespace) -> None:
     if arguments.json:
         print_json(processes)
         return
-    rows = [row(process) for process in processes]
+    now = datetime.now(UTC)
+    rows = [row(process, now) for process in processes]
     for line in table(rows, width=terminal_width(), coloured=colourful(sys.stdout)):
         print(line)
 
@@ -127,7 +128,7 @@ def _wait_for_run(client: Client, verb: str, process_id: str, before: int) -> Pr
         if new and status in ("running", "exited"):
             return process
         if process.get("escaped"):
-            raise Failure(f"cannot {verb} process {process_id!r}: {note(process)}")
+            raise Failure(f"cannot {verb} process {process_id!r}: {note(process, datetime.now(UTC))}")
         if new and status not in ("starting", "stopping"):
             why = process["lastError"] or f"it is {status}"
             raise Failure(f"cannot {verb} process {process_id!r}: {why}")
