@@ -19,8 +19,6 @@ logger = logging.getLogger(__name__)
 
 #: bytes
 LIMIT = 1024 * 1024
-# a FIFO in the place of the file must not be waited for
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _COMMA = re.compile(r"(?:,\s*(?=[\]}]))?")
 
 
@@ -61,7 +59,7 @@ def _process(entry: dict[str, Any], data_dir: Path) -> ProcessConfig:
 
 
 def _read(path: Path, data_dir: Path) -> bytes:
-    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
+    with open(path, "rb", opener=_at_once) as file:
         info = os.fstat(file.fileno())
         if not stat.S_ISREG(info.st_mode):
             raise _refused(path, "it is not a regular file")
@@ -72,6 +70,11 @@ def _read(path: Path, data_dir: Path) -> bytes:
     return content
 
 
+def _at_once(path: str, flags: int) -> int:
+    # a FIFO in the place of the file must not be waited for
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _distrust(path: Path, info: os.stat_result, data_dir: Path) -> Iterator[Problem]:
     """Yield why what the file says may be somebody else's word. What only might be is logged."""
     if not hasattr(os, "geteuid"):  # Windows: the mode says nothing about who may write
@@ -79,9 +82,9 @@ def _distrust(path: Path, info: os.stat_result, data_dir: Path) -> Iterator[Prob
     _warn(path, info)
     if info.st_mode & stat.S_IWOTH:
         yield Problem("", f"everybody may write it; chmod o-w {path}")
-    for folder in dict.fromkeys((path.parent, path.resolve().parent, data_dir)):
-        if folder.is_dir():
-            yield from _distrust_folder(folder, folder.stat(), ours=not _foreign(info))
+    folders = {folder.resolve(): folder for folder in (path.resolve().parent, data_dir, path.parent)}
+    for folder in filter(Path.is_dir, folders.values()):
+        yield from _distrust_folder(folder, folder.stat(), ours=not _foreign(info))
 
 
 def _distrust_folder(folder: Path, info: os.stat_result, *, ours: bool) -> Iterator[Problem]:
@@ -96,7 +99,7 @@ def _distrust_folder(folder: Path, info: os.stat_result, *, ours: bool) -> Itera
 
 
 def _warn(path: Path, info: os.stat_result) -> None:
-    if info.st_mode & stat.S_IWGRP:
+    if info.st_mode & (stat.S_IWGRP | stat.S_IWOTH) == stat.S_IWGRP:
         logger.warning("the group may write %s, which says what is run", path)
     if _foreign(info):
         logger.warning("%s, which says what is run, belongs to user %d", path, info.st_uid)
@@ -126,6 +129,8 @@ def _integer(digits: str) -> int | float:
 
 def _syntax(error: json.JSONDecodeError) -> str:
     """Say what is wrong and where; Python versions differ in both for a comma before a bracket."""
+    if not error.doc.strip():
+        return "it is empty"
     match = _COMMA.match(error.doc, error.pos)
     at = match.end() if match else error.pos
     line, column = error.doc.count("\n", 0, at) + 1, at - error.doc.rfind("\n", 0, at)
@@ -135,7 +140,7 @@ def _syntax(error: json.JSONDecodeError) -> str:
 def _mistake(error: json.JSONDecodeError, at: int) -> str:
     here, before = error.doc[at:at + 1], error.doc[:at].rstrip()[-1:]
     if not here:
-        return "it ends too early" if before else "it is empty"
+        return "it ends too early"
     if before == "," and here in "]}":
         return "there is a comma before the closing bracket"
     if here in "/#":

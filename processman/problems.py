@@ -143,10 +143,10 @@ def _validator() -> Any:
             yield ValidationError("")
 
     types = Draft202012Validator.TYPE_CHECKER.redefine_many({
-        # 3.0 is an integer to JSON Schema; tuples and mappings are what code gives
+        # 3.0 is an integer to JSON Schema; tuples and mappings, with any keys, are what code gives
         "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
         "array": lambda _, value: isinstance(value, (list, tuple)),
-        "object": lambda _, value: isinstance(value, Mapping),
+        "object": lambda _, value: isinstance(value, Mapping) and all(isinstance(key, str) for key in value),
     })
     rules = {"pattern": pattern, "format": form}
     schema = json.loads(resources.files(__package__).joinpath("schema/pb_processes.schema.json").read_bytes())
