@@ -20,6 +20,8 @@ from ..masking import mask_text
 #: Log lines come from children and may hold anything: no browser may guess a type, no cache may keep them.
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 #: What errors of the manager are over HTTP. Whatever is not here is a fault of ours: 500.
 _MEANINGS: Mapping[type[ProcessmanError], tuple[int, str]] = {
     ProcessNotFound: (404, "Process not found."),
@@ -52,7 +54,7 @@ def meaning(error: ProcessmanError) -> Refused | None:
 
 def dump(value: object) -> str:
     """Return *value* as compact JSON in ASCII, so that a lone surrogate in a path cannot spoil it."""
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def success(text: str) -> Response:

@@ -112,8 +112,9 @@ def _literal_secrets(config: ProcessConfig) -> Iterable[str]:
 
 
 def _interpreter(status: Status) -> str:
-    """Return the one that was chosen; as written until the first start; none for a command."""
-    return status.interpreter or (status.config.interpreter if status.config.command is None else "")
+    """Return the one that was chosen; until the first start as written; none for a command."""
+    written = "" if status.run or status.config.command is not None else status.config.interpreter
+    return status.interpreter or written
 
 
 def _process(status: Status, shown: _Shown) -> dict[str, object]:

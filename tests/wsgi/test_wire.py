@@ -67,6 +67,11 @@ def test_a_command_has_no_script_and_no_interpreter(ask: Any, fake: FakeManager)
     assert (config["command"], config["interpreter"], "script" in config) == ("/bin/tool", "", False)
 
 
+def test_what_is_executed_itself_has_no_interpreter_once_it_ran(ask: Any, fake: FakeManager) -> None:
+    fake.add("web", run=1, interpreter="")
+    assert ask("/web").json["config"]["interpreter"] == ""
+
+
 def test_how_a_crash_is_shown(ask: Any, fake: FakeManager) -> None:
     fake.add("web", State.CRASHED, signal="SIGKILL", last_error="killed by SIGKILL", run=2, restart_count=1,
              next_retry_at=START + timedelta(milliseconds=1500), escaped=("12 daemon",),
@@ -146,6 +151,17 @@ def test_no_secret_is_shown(ask: Any, fake: FakeManager, redact: Any) -> None:
     assert config["env"]["LEVEL"] == "info"
     assert config["env"]["TEMPLATE"] == "${API_KEY}-${OTHER:-x}"
     assert config["env"]["HEADER"] == "Bearer ****"
+
+
+def test_what_only_looks_secret_is_not_shown(ask: Any, fake: FakeManager) -> None:
+    """A-canary"""
+    url = "https://u:hunter2@h/"
+    config = ProcessConfig(id="web", script="w.py", args=("--api-key", "a1b2", url), cwd=f"/{url}")
+    fake.add("web", config=config, last_error=f"cannot reach {url}")
+    shown = ask("/web").json
+    assert shown["config"]["args"] == ["--api-key", "****", "https://u:****@h/"]
+    assert shown["config"]["cwd"] == "/https://u:****@h/"
+    assert shown["lastError"] == "cannot reach https://u:****@h/"
 
 
 def test_ids_are_shown_whatever_they_look_like(ask: Any, fake: FakeManager) -> None:
