@@ -31,11 +31,6 @@ def references(template: str) -> tuple[tuple[str, str | None], ...]:
     return tuple((match[1], match[2]) for match in found if match[1])
 
 
-def variables(template: str) -> tuple[str, ...]:
-    """Return the names of the variables that *template* uses."""
-    return tuple(name for name, _ in references(template))
-
-
 def expand(template: str, host: Mapping[str, str]) -> str:
     """Return *template* with ``${VAR}``, ``${VAR:-default}`` and ``$$`` replaced; any other ``$`` is text.
 

@@ -25,7 +25,7 @@ _BY_SUFFIX = {
 
 
 class NotFound(LookupError):
-    """*program* cannot be executed; *why* says it in words."""
+    """*program*, as it was asked for, cannot be executed; *why* says it in words."""
 
     def __init__(self, program: str, why: str) -> None:
         super().__init__(why)
@@ -63,10 +63,10 @@ def find(program: str, cwd: str, path: str) -> str:
 
     :raises NotFound: there is none that can be executed.
     """
-    if _is_path(program):
+    if is_path(program):
         target = located(program, cwd)
         if why := unusable(target):
-            raise NotFound(target, why)
+            raise NotFound(program, why)
         return target
     if found := shutil.which(program, path=_places(path, cwd)):
         return found
@@ -107,13 +107,14 @@ def words(error: OSError) -> str:
     return (error.strerror or type(error).__name__).lower()
 
 
-def _is_path(program: str) -> bool:
+def is_path(program: str) -> bool:
+    """Tell whether *program* is a path; a bare name is looked for on the PATH."""
     return "/" in program or os.sep in program
 
 
 def _asked(program: str, cwd: str, path: str) -> Interpreter:
     found = find(program, cwd, path)
-    if not _is_path(program):
+    if not is_path(program):
         return Interpreter((found,), program)
     root = Path(found).parent.parent
     return Interpreter((found,), found, str(root) if (root / "pyvenv.cfg").exists() else None)
@@ -125,7 +126,7 @@ def _first(names: tuple[str, ...], cwd: str, path: str) -> Interpreter:
             found = find(name, cwd, path)
         except NotFound:
             continue
-        if not _is_path(name):
+        if not is_path(name):
             return Interpreter((found,), name)
         return Interpreter((found,), found, str(Path(found).parent.parent) if names is _PYTHON else None)
     *others, last = names

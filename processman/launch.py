@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from .engine import Launch
 from .environment import UnsetVariable, child_environment, enter_venv, expand, inherited, references
 from .errors import ProcessmanError
-from .interpreter import Interpreter, NotFound, choose, find, located, missing, unusable, words
+from .interpreter import Interpreter, NotFound, choose, find, is_path, located, missing, unusable, words
 from .masking import Redactor, mask_text, secret_name, secrets_in
 
 if TYPE_CHECKING:
@@ -129,18 +129,21 @@ def _no_directory(path: str) -> str:
 
 
 def _program(config: ProcessConfig, path: str, redact: Redact) -> tuple[tuple[str, ...], Interpreter]:
-    role = "interpreter" if config.command is None else "command"
+    role = "command" if config.script is None else "script"
     try:
-        if config.command is not None:
-            return (find(config.command, config.cwd, path),), Interpreter()
-        script = located(config.script or "", config.cwd)
+        if config.script is None:
+            return (find(config.command or "", config.cwd, path),), Interpreter()
+        script = located(config.script, config.cwd)
         if why := missing(script):
-            raise _failure("find script", script, why, redact)
+            raise NotFound(config.script, why)
+        role = "interpreter"
         chosen = choose(config, path)
         return (*chosen.argv, script), chosen
     except NotFound as error:
-        hint = f"; a {role} is one program, what follows it goes into args" if " " in error.program else ""
-        raise _failure(f"find {role}", error.program, error.why + hint, redact) from None
+        name = mask_text(redact(error.program))  # before it becomes a path, which loses double slashes
+        where = located(name, config.cwd) if role == "script" or is_path(name) else name
+        hint = f"; the {role} is one file, what follows it goes into args" if " " in name else ""
+        raise _failure(f"find {role}", where, error.why + hint, redact) from None
 
 
 def _failure(do: str, what: str, why: str, redact: Redact, kind: Kind = "missing") -> LaunchError:
@@ -162,7 +165,7 @@ def explain(error: Exception, launch: Launch, redact: Redact) -> LaunchError:
     """Say in words what kept *launch* from being spawned, and which thing is to blame."""
     program = launch.argv[0]
     if not isinstance(error, OSError):
-        why = f"{type(error).__name__}: {mask_text(redact(str(error)))}"
+        why = ": ".join(filter(None, (type(error).__name__, mask_text(redact(str(error))))))
         kind: Kind = "invalid" if isinstance(error, (ValueError, TypeError)) else "transient"
         return _failure("start", program, why, redact, kind)
     if error.errno == errno.E2BIG:
@@ -201,9 +204,11 @@ def _first_line(program: str, redact: Redact) -> str:
         return words(error)
     line = start.partition(b"\n")[0]
     if not line.startswith(b"#!"):
-        return "" if b"\0" in start else "it has no #! line and is no program"
+        return "" if b"\0" in start else "it has no #! line and is no program" if start else "it is empty"
     if line.endswith(b"\r"):
         return "its #! line ends with CRLF, save it with LF line ends"
-    named = os.fsdecode((line[2:].split() or [b""])[0])
-    why = unusable(named) if named else "there is no such file"
+    named = os.fsdecode(b"".join(line[2:].split()[:1]))
+    if not named:
+        return "its #! line names nothing"
+    why = unusable(named)
     return f"its #! line names {_shown(named, redact)}: {why}" if why else ""

@@ -47,7 +47,7 @@ _SHAPES = tuple(re.compile(pattern) for pattern in (
     # the user of a URL without a password is often a token
     r"://(?P<secret>[^\s:/?#@\"'<>]++:?)(?=@)",
     r"(?P<secret>-----BEGIN [A-Z0-9 ]{1,40}-----(?s:.*?)(?:-----END [A-Z0-9 ]{1,40}-----|\Z))",
-    r"\b(?:(?i:bearer)\s++)++(?P<secret>[\w.~+/=-]{6,})",
+    r"\b(?i:bearer)\s++(?!(?i:bearer)\s)(?P<secret>[\w.~+/=-]{6,})",
     r"\bBasic\s++(?P<secret>(?=[A-Za-z]*(?:[0-9+/=]|[a-z][A-Z]))[A-Za-z0-9+/=]{8,})",
     r"(?<![\w-])(?P<secret>eyJ[\w-]{8,}+\.[\w-]++(?:\.[\w-]*+)*)",
     rf"(?<![\w-])(?P<secret>{_TOKENS})",

@@ -17,7 +17,6 @@ from processman.environment import (
     expand,
     inherited,
     references,
-    variables,
 )
 
 HOST = {"HOME": "/home/x", "EMPTY": "", "NESTED": "${HOME}", "COST": "$$5", "_U1": "u"}
@@ -83,7 +82,6 @@ def test_doubled_dollars_give_the_text_back(text: str) -> None:
 def test_references_of_a_template() -> None:
     template = "$$${A}${B:-b}-${A:-}$${C}${D"
     assert references(template) == (("A", None), ("B", "b"), ("A", ""))
-    assert variables(template) == ("A", "B", "A")
 
 
 @pytest.mark.parametrize("unit", ["$", "${", "${A", "${A:-", "${A:-x}", "$$", "${A:-${B:-", "}"])
