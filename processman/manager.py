@@ -244,11 +244,17 @@ class Manager:
         """Return what process *id* is now."""
         self._check_owner()
         process = self._processes.get(id)
-        return process.status if process is not None else self._unstarted(id)
+        return process.status if process is not None else _unstarted(self._registration(id))
 
     def list(self) -> tuple[Status, ...]:
         """Return what every process is now, in the order of registration."""
-        return tuple(self.status(id) for id in self.ids)
+        self._check_owner()
+        with self._lock:
+            registered, processes = dict(self._registered), self._processes
+        return tuple(
+            processes[id].status if id in processes else _unstarted(registered[id])
+            for id in {**registered, **processes}
+        )
 
     def logs(self, id: str, lines: int = 100) -> tuple[LogLine, ...]:
         """Return the newest *lines* (1 to 1000) lines of process *id*, oldest first."""
@@ -257,7 +263,7 @@ class Manager:
             raise ValueError(f"cannot read {lines} lines: ask for 1 to {KEEP_LINES}")
         process = self._processes.get(id)
         if process is None:
-            self._unstarted(id)
+            self._registration(id)
             return ()
         return process.journal.tail(lines)
 
@@ -348,11 +354,11 @@ class Manager:
             raise NotStarted(f"cannot act on process {id!r}: the manager is not started")
         return process
 
-    def _unstarted(self, id: str) -> Status:
+    def _registration(self, id: str) -> ProcessConfig:
         config = self._registered.get(id)
         if config is None:
             raise ProcessNotFound(id)
-        return Status(id=id, status=State.STOPPED, config=config)
+        return config
 
     def _check_owner(self) -> None:
         if self._owner is not None and self._owner != os.getpid():
@@ -362,6 +368,10 @@ class Manager:
         self._check_owner()
         if self._observers.is_calling():
             raise RuntimeError("cannot wait inside a subscriber's callback: it would wait for itself")
+
+
+def _unstarted(config: ProcessConfig) -> Status:
+    return Status(id=config.id, status=State.STOPPED, config=config)
 
 
 def _one_of(until: str | Iterable[str]) -> Callable[[Status], bool]:
