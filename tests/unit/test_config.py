@@ -15,7 +15,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import processman
@@ -305,6 +305,7 @@ def test_a_megabyte_is_judged_at_once_by_every_rule(name: str, piece: str) -> No
     assert time.process_time() - began < 1
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from([*PROCESS["properties"]]) | st.text(), inner),

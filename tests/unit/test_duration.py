@@ -5,7 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processman import duration
@@ -59,6 +59,7 @@ def test_duration_is_spelled_as_go_does(seconds: float, text: str) -> None:
     assert duration.text(seconds) == text
 
 
+@settings(deadline=None)
 @given(st.integers(1, 24 * 3600 * 10**9))
 def test_what_is_spelled_can_be_read_again(nanoseconds: int) -> None:
     seconds = nanoseconds / 10**9

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support import TESTDATA
 
 from processman import ConfigError, ProcessConfig
+from processman.config import NAMES
 from processman.loader import LIMIT, load
 
 INVALID = sorted((TESTDATA / "configs/invalid").glob("*.json"))
@@ -173,11 +174,14 @@ def test_a_key_cannot_forge_a_line_or_drive_a_terminal(file: Path, name: str) ->
     assert message.endswith(": unknown key")
 
 
-@given(st.lists(st.fixed_dictionaries({}, optional={
-    key: st.text("\0\n/~é🐍a1", max_size=3) | st.none() | st.floats() | st.lists(st.integers(), max_size=2)
-    | st.dictionaries(st.text(max_size=3), st.text(max_size=3), max_size=2)
-    for key in ("id", "script", "command", "cwd", "env", "args", "backoff", "maxRetries", "stopSignal", "x")
-}), max_size=3), st.integers(0, 400), st.binary(max_size=3))
+odd_text = st.text("\0\n/~é🐍a1", max_size=3)
+odd_values = (odd_text | st.none() | st.floats() | st.lists(st.integers(), max_size=2)
+              | st.dictionaries(odd_text, odd_text, max_size=2))
+odd_entries = st.dictionaries(st.sampled_from([*NAMES, "x"]), odd_values, max_size=6)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(odd_entries, max_size=3), st.integers(0, 400), st.binary(max_size=3))
 def test_whatever_it_holds_it_is_loaded_or_refused(
     tmp_path_factory: pytest.TempPathFactory, document: Any, at: int, noise: bytes,
 ) -> None:
