@@ -42,6 +42,7 @@ def chosen(cwd: Path, path: str, script: str, **more: str) -> Interpreter:
     ("a.py", ["venv/bin/python"], "venv/bin/python"),
     ("a.py", [], "python3"),
     ("a.PY", [], "python3"),
+    ("a.JS", [], "node"),
     ("sub/a.py", ["sub/.venv/bin/python"], "python3"),
     ("a.js", [".venv/bin/python"], "node"),
     ("a.mjs", [], "node"),

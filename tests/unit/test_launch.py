@@ -321,6 +321,7 @@ CANARY = "canary-4711-bird"
     {"env": {"API_KEY": CANARY}, "interpreter": f"./{CANARY}"},
     {"env": {"API_KEY": CANARY}, "cwd": f"/nowhere/{CANARY}"},
     {"env": {"API_KEY": CANARY}, "command": f"run --x {CANARY}"},
+    {"cwd": f"/nowhere/token={CANARY}"},
     {"command": f"run --token {CANARY}"},
     {"command": f"curl https://u:{CANARY}@h"},
     {"script": f"agent.py --url https://u:{CANARY}@h"},

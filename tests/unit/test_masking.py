@@ -85,6 +85,7 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpA\nabc==\n-----END RSA PRIVATE KEY-
     ("run --auth --port 1", "run --auth --port 1"),
     ("Authorization: Bearer abcdef.123", "Authorization: Bearer ****"),
     ("bearer abcdef123", "bearer ****"),
+    ("Bearer Bearer abcdef123", "Bearer Bearer ****"),
     ("Bearer ${TOKEN}", "Bearer ${TOKEN}"),
     ("Basic dXNlcjpwYXNz", "Basic ****"),
     (f"got {JWT}!", "got ****!"),
@@ -259,7 +260,7 @@ def test_hostile_text_takes_linear_time(head: str) -> None:
 
 @pytest.mark.parametrize("unit", [
     "a", "://a:b", "://a@", "-----BEGIN A-----", "bearer ", "Basic a", "eyJaaaaaaaa.", "sk-a",
-    "-a ", "token='", '"a" ',
+    "-a ", "token=", "token='", '"a" ',
     "${A_KEY:-",
 ])
 def test_megabyte_of_hostile_text(unit: str) -> None:
