@@ -5,11 +5,11 @@ ever. So a reader waits for its pipe and for a wake descriptor, and can always b
 """
 from __future__ import annotations
 
+import _thread
 import logging
 import os
 import select
 import sys
-import threading
 from collections.abc import Iterator
 
 from .events import Stream
@@ -35,7 +35,8 @@ class Output:
     def __init__(self, journal: Journal, run: int) -> None:
         self._journal = journal
         self._run = run
-        self._threads: list[threading.Thread] = []
+        #: for each reader thread the lock that it holds
+        self._readers: list[_thread.LockType] = []
         self._descriptors: list[int] = []
         self._writers: list[int] = []
         self._wake = Wake()
@@ -55,27 +56,24 @@ class Output:
     def finish(self) -> None:
         """Read what is there, close the pipes and end the threads."""
         self._wake.set()
-        for thread in self._threads:
-            thread.join(_JOIN)
-        if not any(thread.is_alive() for thread in self._threads):
+        if all([done.acquire(timeout=_JOIN) for done in self._readers]):
             self._wake.close()
 
     def _open(self, stream: Stream) -> int:
         reading, writing = os.pipe()
         self._writers.append(writing)
-        thread = threading.Thread(
-            target=self._guard, args=(reading, stream), daemon=True,
-            name=f"processman-{stream}[{self._journal.process_id}]",
-        )
+        done = _thread.allocate_lock()
+        done.acquire()
         try:
-            thread.start()
+            # two at every restart: threading.Thread would wait for each to begin, a third of a restart's time
+            _thread.start_new_thread(self._guard, (reading, stream, done))
         except BaseException:
             os.close(reading)
             raise
-        self._threads.append(thread)
+        self._readers.append(done)
         return writing
 
-    def _guard(self, fd: int, stream: Stream) -> None:
+    def _guard(self, fd: int, stream: Stream, done: _thread.LockType) -> None:
         try:
             self._read(fd, stream)
         except Exception:
@@ -85,6 +83,7 @@ class Output:
             self._discard(fd)
         finally:
             os.close(fd)
+            done.release()
 
     def _read(self, fd: int, stream: Stream) -> None:
         cutter, append, run = LineCutter(), self._journal.append, self._run

@@ -42,7 +42,7 @@ class Entry(NamedTuple):
 class Snapshot:
     """One look at the process table."""
 
-    def __init__(self, entries: Iterable[Entry], *, unmarked: Collection[int], since: float) -> None:
+    def __init__(self, entries: Iterable[Entry], *, unmarked: Collection[int]) -> None:
         self.entries = {entry.pid: entry for entry in entries}
         self._children: dict[int, list[Entry]] = defaultdict(list)
         self._sessions: dict[int, list[Entry]] = defaultdict(list)
@@ -55,7 +55,7 @@ class Snapshot:
             self._sessions[entry.sid].append(entry)
             if entry.pgid != entry.sid:
                 self._sessions[entry.pgid].append(entry)
-            if entry.start >= since and entry.pid not in unmarked and entry.pid != me:
+            if entry.pid not in unmarked and entry.pid != me:
                 mark = _mark(entry.pid)
                 if mark is not None:
                     self.marks[entry.pid] = mark
@@ -80,7 +80,7 @@ class Snapshot:
 
 def snapshot() -> Snapshot:
     """Look at the whole process table, with every mark in it."""
-    return Snapshot(_entries(), unmarked=(), since=0)
+    return Snapshot(_entries(0.0), unmarked=())
 
 
 class ProcessTable:
@@ -89,11 +89,12 @@ class ProcessTable:
     def __init__(self) -> None:
         #: living leaders; they are nobody's descendants, so their marks need not be read
         self.leaders: set[int] = set()
+        #: what is older than this is no descendant of ours
         self._since = _now()
         self._changed = threading.Condition(threading.Lock())
         self._begun = self._done = 0
         self._looking = False
-        self._latest = Snapshot((), unmarked=(), since=0)
+        self._latest = Snapshot((), unmarked=())
 
     def look(self) -> Snapshot:
         """Return a snapshot that was begun after this call."""
@@ -105,7 +106,7 @@ class ProcessTable:
             self._begun += 1
             number, self._looking = self._begun, True
         try:
-            snapshot = Snapshot(_entries(), unmarked=self.leaders, since=self._since)
+            snapshot = Snapshot(_entries(self._since), unmarked=self.leaders)
         except BaseException:
             with self._changed:
                 self._looking = False
@@ -258,14 +259,14 @@ def _signal_on_windows(pid: int, number: int) -> None:
 
 
 # -- reading the process table --------------------------------------------------
-def _entries() -> Iterator[Entry]:
+def _entries(since: float) -> Iterator[Entry]:
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit()) if _LINUX else psutil.pids()
     for pid in pids:
-        if (entry := _entry(pid)) is not None:
+        if (entry := _entry(pid, since)) is not None:
             yield entry
 
 
-def _linux_entry(pid: int) -> Entry | None:
+def _linux_entry(pid: int, since: float = 0.0) -> Entry | None:
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
     except OSError:
@@ -276,19 +277,20 @@ def _linux_entry(pid: int) -> Entry | None:
         return None
     finally:
         os.close(fd)
-    opening, closing = data.find(b"("), data.rfind(b")")
-    fields = data[closing + 2:].split(b" ", 20)
-    if fields[0] in b"ZX":
+    before, _, after = data.rpartition(b") ")
+    fields = after.split(b" ", 20)
+    start = int(fields[19])
+    if start < since or fields[0] in b"ZX":
         return None
-    name = data[opening + 1:closing].decode("utf-8", "replace")
-    return Entry(pid, int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]), name)
+    name = before.partition(b"(")[2].decode("utf-8", "replace")
+    return Entry(pid, int(fields[1]), int(fields[2]), int(fields[3]), start, name)
 
 
-def _psutil_entry(pid: int) -> Entry | None:
+def _psutil_entry(pid: int, since: float = 0.0) -> Entry | None:
     try:
         process = psutil.Process(pid)
         with process.oneshot():
-            if process.status() == psutil.STATUS_ZOMBIE:
+            if process.create_time() < since or process.status() == psutil.STATUS_ZOMBIE:
                 return None
             pgid, sid = (os.getpgid(pid), os.getsid(pid)) if hasattr(os, "getsid") else (pid, pid)
             return Entry(pid, process.ppid(), pgid, sid, process.create_time(), process.name())
