@@ -4,40 +4,45 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any
 
-#: After the second signal everything has been killed; how long its end is waited for, in seconds.
+#: Seconds after the second signal: how long the end is waited for, how often everything is killed.
 PATIENCE = 3.0
-# Windows runs no handler while the main thread sleeps in a lock.
-_LOOK = None if os.name == "posix" else 0.2
+_AGAIN = 0.25
+_HANGUP = getattr(signal, "SIGHUP", None)
 
 
 def _numbers() -> list[int]:
     names = ("SIGINT", "SIGTERM", "SIGBREAK", "SIGHUP")
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    hangup = getattr(signal, "SIGHUP", None)
-    return [n for n in numbers if n != hangup or signal.getsignal(n) is not signal.SIG_IGN]
+    return [n for n in numbers if n != _HANGUP or signal.getsignal(n) is not signal.SIG_IGN]
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """Handle a signal: that it came has been written to the pipe already."""
 
 
 class Signals:
-    """Turns signals into news while it is entered. The handlers do nothing else, and are put back.
+    """Turns signals into news while it is entered. Former handlers are put back.
+
+    The news come through a pipe that the interpreter itself writes to, from whichever thread the system
+    chose: a lock or a queue can miss a signal that arrives just before the main thread goes to sleep, or
+    that is delivered to another thread.
 
     :raises RuntimeError: entered outside the main thread.
     """
 
-    def __init__(self) -> None:
-        # the only queue whose put may be called from a handler that interrupted another put
-        self._news: SimpleQueue[Any] = SimpleQueue()
-        self._former: dict[int, Any] = {}
-
     def __enter__(self) -> Signals:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("cannot wait for signals: only the main thread can")
-        for number in _numbers():
-            self._former[number] = signal.signal(number, self._handle)
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        self._former_fd = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._former: dict[int, Any] = {number: signal.signal(number, _nothing) for number in _numbers()}
         return self
 
     def __exit__(
@@ -46,27 +51,29 @@ class Signals:
         for number, former in self._former.items():
             # None: it was not Python's, so there is nothing to put back
             signal.signal(number, signal.SIG_DFL if former is None else former)
+        signal.set_wakeup_fd(self._former_fd)
+        writing, self._writing = self._writing, -1  # so that who wakes too late does not write elsewhere
+        os.close(writing)
+        os.close(self._reading)
 
-    def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self._news.put(number)
+    def wake(self) -> None:
+        """End the current or next :meth:`wait`, which returns ``None``. Any thread."""
+        with suppress(OSError):
+            os.write(self._writing, b"\0")
 
-    def post(self, news: object) -> None:
-        """End the current or next :meth:`wait`, which returns *news*. Any thread."""
-        self._news.put(news)
-
-    def wait(self) -> Any:
-        """Sleep until a signal, and return its number, or until something is posted."""
+    def wait(self) -> int | None:
+        """Sleep until a signal that is handled here, and return its number, or until woken."""
         while True:
-            try:
-                return self._news.get(timeout=_LOOK)
-            except Empty:
-                continue
+            number = os.read(self._reading, 1)[0]
+            if not number or number in self._former:
+                return number or None
 
 
 def run(start: Callable[[], object], stop: Callable[[], object], kill: Callable[[], object]) -> int | None:
     """Call *start*, sleep until a signal, call *stop* (in a thread); call *kill* at a second signal.
 
-    Return the number of the second signal, or ``None``. What *start* or *stop* raises comes through.
+    Return the number of the second signal, or ``None``; a hangup is never the second. What *start* or *stop*
+    raises comes through.
     """
     failure: list[BaseException] = []
 
@@ -75,17 +82,21 @@ def run(start: Callable[[], object], stop: Callable[[], object], kill: Callable[
             stop()
         except BaseException as error:
             failure.append(error)
-        signals.post(None)
+        signals.wake()
 
     with Signals() as signals:
         start()
         signals.wait()
         ending = threading.Thread(target=end, name="processman-stop", daemon=True)
         ending.start()
-        second: int | None = signals.wait()
+        # who closes a terminal sends a hangup more than once: the shell does, and then the system
+        while (second := signals.wait()) == _HANGUP and second is not None:
+            continue
         if second is not None:
-            kill()
-            ending.join(PATIENCE)
+            deadline = time.monotonic() + PATIENCE
+            while ending.is_alive() and time.monotonic() < deadline:
+                kill()  # again, for the first may come before *stop* has begun
+                ending.join(_AGAIN)
             return second
     if failure:
         raise failure[0]

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .errors import Overruled, ProcessmanError, WaitTimeout
+from .errors import AlreadyRunning, Overruled, ProcessmanError, WaitTimeout
 from .lifecycle import Restart, Start, Stop
 from .states import Status
 
@@ -113,7 +113,7 @@ class Inbox:
         """Wait until the supervisor has accepted or refused *ticket*; raise its refusal."""
         with self._news:
             self._news.wait_for(lambda: ticket.taken)
-        if ticket.error is not None:
+        if isinstance(ticket.error, AlreadyRunning):  # any other error came of what was accepted
             raise ticket.error
 
     def wait_answered(self, ticket: Ticket, timeout: float | None) -> None:

@@ -111,8 +111,13 @@ def _watch_forks() -> weakref.WeakSet[Ledger]:
     Else the copy would hold their locks on, long after the manager is gone.
     """
     ledgers: weakref.WeakSet[Ledger] = weakref.WeakSet()
+
+    def abandon() -> None:
+        for ledger in ledgers:
+            ledger.abandon()
+
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=lambda: [ledger.abandon() for ledger in ledgers] and None)
+        os.register_at_fork(after_in_child=abandon)
     return ledgers
 
 

@@ -55,6 +55,11 @@ class Up:
     def err(self) -> str:
         return (self.directory / "err").read_text()
 
+    def run(self, *arguments: object) -> str:
+        """Run another command in a process of its own; return what it printed."""
+        line = [sys.executable, "-m", "processman", *map(str, arguments), "--dir", self.directory]
+        return subprocess.run(line, capture_output=True, text=True, cwd=ROOT).stdout
+
     def wait_for(self, text: str) -> None:
         """Wait until *text* has been printed."""
         until(lambda: text in self.out + self.err, what=f"{text!r}")

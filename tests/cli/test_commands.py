@@ -102,7 +102,7 @@ def test_a_task_that_ends_well_has_been_started(up, run):
 
 # -- logs ------------------------------------------------------------------------
 def test_logs_of_one_and_of_all(up, run):
-    up.write(of("a", "interleaves.py"), of("b", "floods.py", 2000))
+    up.write(of("a", "interleaves.py", 10), of("b", "floods.py", 2000))
     up.start()
     until(lambda: run("logs", "b", "-n", 1)[1] == "[b] ready\n")
     assert run("logs", "b", "-n", 3)[1] == "[b] line 000001999\n[b] line 000002000\n[b] ready\n"

@@ -14,10 +14,10 @@ from processman.foreground import Signals
 NUMBERS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 SCRIPT = """
-import signal, sys, threading
+import os, signal, sys, threading
 from processman import foreground
 {before}
-def say(word): print(word, flush=True)
+def say(word): os.write(1, (word + "\\n").encode())
 hold = threading.Event()
 def stop():
     say("stopping")
@@ -62,7 +62,7 @@ def test_a_signal_stops(number, script):
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_kills(number, script):
     process = script(stop="hold.wait()")
     assert line(process) == "started"
@@ -70,6 +70,16 @@ def test_a_second_signal_kills(number, script):
     assert line(process) == "stopping"
     process.send_signal(number)
     assert process.communicate()[0].split("\n") == ["killing", "stopped", f"second {int(number)}", ""]
+
+
+def test_a_second_hangup_does_not_kill(script):
+    """When a terminal is closed the shell sends one, and then the system."""
+    process = script(stop="hold.wait(0.2)")
+    assert line(process) == "started"
+    process.send_signal(signal.SIGHUP)
+    assert line(process) == "stopping"
+    process.send_signal(signal.SIGHUP)
+    assert process.communicate()[0].split("\n") == ["stopped", "second None", ""]
 
 
 def test_a_hangup_that_was_ignored_stays_ignored(script):
@@ -142,12 +152,35 @@ def test_two_signals_during_the_start_kill(own):
     assert foreground.run(start, hold.wait, hold.set) == signal.SIGTERM
 
 
-def test_posting_ends_the_wait(own):
+def test_waking_ends_the_wait(own):
     with Signals() as signals:
-        thread = threading.Thread(target=signals.post, args=["news"])
+        thread = threading.Thread(target=signals.wake)
         thread.start()
-        assert signals.wait() == "news"
+        assert signals.wait() is None
         thread.join()
+    signals.wake()  # too late: nothing happens
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_signals_that_come_together_are_not_lost(attempt, script):
+    """The system hands the second one to another thread, which does not wake the main thread."""
+    threads = "[threading.Thread(target=threading.Event().wait, daemon=True).start() for _ in range(5)]"
+    process = script(before=threads, stop="hold.wait()")
+    assert line(process) == "started"
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    words = set(process.communicate()[0].split("\n")) - {"second 2", "second 15"}
+    assert words == {"stopping", "killing", "stopped", ""}
+
+
+def test_signals_that_are_not_ours_are_passed_over(own):
+    former = signal.signal(signal.SIGUSR1, lambda *_: None)
+    with Signals() as signals:
+        for number in (signal.SIGUSR1, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        assert signals.wait() == signal.SIGTERM
+    signal.signal(signal.SIGUSR1, former)
+    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_only_the_main_thread_may_wait(own):
@@ -165,3 +198,21 @@ def test_only_the_main_thread_may_wait(own):
     thread.join()
     assert raised == ["cannot wait for signals: only the main thread can"]
     assert handlers() == [own] * 3
+
+
+def test_a_kill_that_comes_before_the_stop_is_repeated(own):
+    begun, killed = threading.Event(), threading.Event()
+
+    def start():
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def stop():
+        begun.wait()  # until the first kill has been in vain
+        killed.wait()
+
+    def kill():
+        (killed if begun.is_set() else begun).set()
+
+    assert foreground.run(start, stop, kill) == signal.SIGTERM
+    assert killed.is_set()
