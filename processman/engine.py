@@ -6,7 +6,7 @@ supervisor waits, then polls.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from .journal import Journal
@@ -17,9 +17,9 @@ from .lifecycle import Exited, Gone
 class Launch:
     """One spawn, fully resolved. Never shown: *env* and *argv* hold secrets in the clear."""
 
-    argv: tuple[str, ...]
+    argv: tuple[str, ...] = field(repr=False)
     cwd: str
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     #: ``PROCESSMAN_INSTANCE`` and ``PROCESSMAN_ID``, by which descendants are recognised
     instance: str
     id: str
@@ -30,8 +30,12 @@ class Child(Protocol):
     """One running process and everything below it. Used by its supervisor thread only."""
 
     pid: int
-    #: wall clock, seconds since the epoch
+    #: seconds since the epoch, as the system tells it; with the pid it is the identity of the process
     create_time: float
+
+    def age(self) -> float:
+        """Return how many seconds ago it began."""
+        ...
 
     def poll(self) -> Exited | Gone | None:
         """Return the next news, each once: the leader's exit, later the end of the rest of its tree."""

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from .engine import Child, Launch, Waiter
@@ -21,7 +22,7 @@ from .journal import Journal
 from .lifecycle import Exited, Gone
 from .reader import Output
 from .states import Exit
-from .tree import SIGKILL, ProcessTable, Tree, create_time, open_pidfd
+from .tree import SIGKILL, ProcessTable, Tree, age, create_time, open_pidfd
 from .wake import Wake
 
 logger = logging.getLogger(__name__)
@@ -95,6 +96,10 @@ class LocalChild:
         self.pidfd = open_pidfd(popen.pid)
         self.create_time = create_time(popen.pid)
 
+    def age(self) -> float:
+        """Return how many seconds ago it began."""
+        return age(self.create_time)
+
     def poll(self) -> Exited | Gone | None:
         """Return the leader's exit once it is over, later the end of the rest of its tree."""
         if self._exit is None:
@@ -136,10 +141,8 @@ class LocalChild:
         if self.pidfd is not None:
             os.close(self.pidfd)
             self.pidfd = None
-        try:
+        with suppress(ChildProcessError):  # the host took it
             os.waitpid(self.pid, 0)
-        except ChildProcessError:
-            pass
         self._popen.returncode = 0  # for Popen it is over; the true status is in our exit
 
     def _peek(self) -> Exit | None:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 
@@ -139,7 +140,7 @@ class Manager:
             with self._lock:
                 self._phase = _Phase.STOPPED
             if survivors:
-                raise StopFailed(", ".join(survivors), tuple(name for names in survivors.values() for name in names))
+                raise StopFailed(", ".join(survivors), tuple(chain.from_iterable(survivors.values())))
 
     def __enter__(self) -> Manager:
         self.start()

@@ -56,7 +56,8 @@ class Output:
     def finish(self) -> None:
         """Read what is there, close the pipes and end the threads."""
         self._wake.set()
-        if all([done.acquire(timeout=_JOIN) for done in self._readers]):
+        ended = [done.acquire(timeout=_JOIN) for done in self._readers]
+        if all(ended):
             self._wake.close()
 
     def _open(self, stream: Stream) -> int:

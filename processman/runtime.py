@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +35,7 @@ class Runtime:
         self._observers = observers
         self._data_dir = os.path.abspath(config.data_dir)
         #: by it descendants are recognised
-        self._instance = secrets.token_hex(8)
+        self._instance = os.urandom(8).hex()
         self._engine = LocalEngine() if engine is None else engine
         self._ledger = Ledger.open(Path(self._data_dir), self._instance)
         self._watches = FileWatch()

@@ -219,9 +219,10 @@ class Supervisor(threading.Thread):
         except Exception as error:
             return self._refused(explain(error, prepared.launch, prepared.redact))
         self._surroundings.spawned(self._child)
+        age = self._child.age()
         self._status = dataclasses.replace(
-            self._status, pid=self._child.pid, since=self._clock() - _age(self._child),
-            start_time=datetime.fromtimestamp(self._child.create_time, UTC),
+            self._status, pid=self._child.pid, since=self._clock() - age,
+            start_time=datetime.now(UTC) - timedelta(seconds=age),
         )
         return Spawned()
 
@@ -272,11 +273,6 @@ class Supervisor(threading.Thread):
     def _answer(self, ticket: Ticket, error: ProcessmanError | None = None) -> None:
         self._tickets.remove(ticket)
         self.inbox.answer(ticket, error)
-
-
-def _age(child: Child) -> float:
-    """Return how many seconds ago *child* began; never negative, whatever the clock does."""
-    return max(0.0, time.time() - child.create_time)
 
 
 class ManagedProcess:

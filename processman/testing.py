@@ -65,6 +65,10 @@ class FakeChild:
         self._news: list[Exited | Gone] = []
         self._exit: Exit | None = None
 
+    def age(self) -> float:
+        """Return how many seconds ago it began."""
+        return max(0.0, time.time() - self.create_time)
+
     def say(self, text: str) -> None:
         """Write a line to stdout."""
         self._journal.append("stdout", self.launch.run, [Block(text.encode() + b"\n", 1)])

@@ -323,6 +323,14 @@ def create_time(pid: int) -> float:
         return time.time()
 
 
+def age(created: float) -> float:
+    """Return how many seconds ago a process with this :func:`create_time` began; never negative."""
+    if _LINUX:
+        # psutil counts from a boot time in whole seconds; the kernel knows better, whatever the wall clock does
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (created - psutil.boot_time()))
+    return max(0.0, time.time() - created)
+
+
 def _now() -> float:
     if _LINUX:
         return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK") - 1
