@@ -151,6 +151,8 @@ class Supervisor(threading.Thread):
             self._debounce.touch(self._clock())
         elif isinstance(message.input, Start) and self._machine.state in UP:
             self.inbox.answer(message, AlreadyRunning(self._config.id))
+        elif self._last and message.wants_it_up:  # came in behind the end of the manager, or its removal
+            self.inbox.answer(message, Overruled(self._config.id, self._status))
         else:
             self._overrule(message)
             self._last = self._last or message.last
