@@ -198,7 +198,7 @@ class Tree:
         if self._pid != NOBODY:
             _signal_group(self._pid, number)
         for member in self._members.values():
-            if member.entry.pgid != self._pid:
+            if number == SIGKILL or member.entry.pgid != self._pid:  # by now it may have left the group
                 _send_and_wake(member, number)
 
     def lose_leader(self) -> None:
@@ -280,7 +280,7 @@ def _linux_entry(pid: int, since: float = 0.0) -> Entry | None:
     before, _, after = data.rpartition(b") ")
     fields = after.split(b" ", 20)
     start = int(fields[19])
-    if start < since or fields[0] in b"ZX":
+    if start < since or (fields[0] in b"ZX" and int(fields[17]) < 2):  # else only the first thread is over
         return None
     name = before.partition(b"(")[2].decode("utf-8", "replace")
     return Entry(pid, int(fields[1]), int(fields[2]), int(fields[3]), start, name)
