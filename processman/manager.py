@@ -221,6 +221,8 @@ class Manager:
             process.join(1.0)
             status = process.status
         with self._lock:
+            if self._processes.get(id) is not process:
+                return  # somebody else removed it first, and the id may be taken again
             self._registered.pop(id, None)
             if self._runtime is not None:
                 self._runtime.forget(id)
