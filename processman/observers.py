@@ -41,9 +41,9 @@ class Observers:
     def open(self) -> None:
         """Make sure that there is a thread if there is a subscriber."""
         with self._changed:
+            self._closing = False
             if not self._subscribers or (self._thread is not None and self._thread.is_alive()):
                 return
-            self._closing = False
             thread = self._thread = threading.Thread(target=self._run, name="processman-observers", daemon=True)
         thread.start()
 
@@ -96,6 +96,7 @@ class Observers:
             if not self._subscribers:
                 self._backlog.clear()
             if not self._backlog:
+                self._thread = None
                 return None
             dropped, self._dropped = self._dropped, 0
             return self._backlog.popleft(), self._subscribers, dropped
