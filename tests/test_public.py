@@ -53,11 +53,12 @@ BASES = {
 
 QUIET = """
 import signal, sys, threading
+modules = set(sys.modules)
 before = [signal.getsignal(number) for number in (1, 2, 15, 17)], threading.active_count()
 import processman
 after = [signal.getsignal(number) for number in (1, 2, 15, 17)], threading.active_count()
 assert before == after
-loaded = {"werkzeug", "asyncio", "multiprocessing", "processman.wsgi", "processman.cli"} & sys.modules.keys()
+loaded = {"werkzeug", "asyncio", "multiprocessing", "processman.wsgi", "processman.cli"} & (sys.modules.keys() - modules)
 assert not loaded, loaded
 """
 
