@@ -5,13 +5,11 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from leaks import Snapshot
 
-if TYPE_CHECKING:
-    from processman import Manager
+from processman import Config, Manager
 
 #: how long what a test started may take to go after its end; a failure limit
 GRACE = 5.0
@@ -45,8 +43,6 @@ def nothing_changed() -> Iterator[None]:
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[Manager]:
     """A manager on *tmp_path*, not started yet; it is stopped at the end."""
-    from processman import Config, Manager
-
     made = Manager(Config(data_dir=str(tmp_path)))
     yield made
     made.stop()

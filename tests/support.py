@@ -8,12 +8,16 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
-if TYPE_CHECKING:
-    from processman import LogLine, Manager, ProcessConfig
+from processman import ProcessConfig
+from processman.testing import wait_for_line
+
+__all__ = [
+    "CHILDREN", "CI", "ROOT", "TESTDATA", "child", "missing", "require", "require_root", "until", "wait_for_line",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTDATA = ROOT / "testdata"
@@ -37,20 +41,9 @@ def until(condition: Callable[[], T], timeout: float = 10.0, what: str = "") -> 
 
 def child(id: str, script: str, *args: object, **more: Any) -> ProcessConfig:
     """Configure one of testdata/children, run by this interpreter."""
-    from processman.config import ProcessConfig
-
     options: dict[str, Any] = {"cwd": str(CHILDREN), "interpreter": sys.executable, "backoff": "1ms"}
     options |= {"script": str(CHILDREN / script), "args": tuple(str(arg) for arg in args)}
     return ProcessConfig(id=id, **options | more)
-
-
-def wait_for_line(manager: Manager, id: str, text: str, timeout: float = 10.0) -> LogLine:
-    """Return the first kept line of process *id* that contains *text*."""
-
-    def look() -> list[LogLine]:
-        return [line for line in manager.logs(id, lines=1000) if text in line.content]
-
-    return until(look, timeout, f"a line with {text!r} from {id}")[0]
 
 
 def require(tool: str) -> str:

@@ -58,7 +58,8 @@ before = [signal.getsignal(number) for number in (1, 2, 15, 17)], threading.acti
 import processman
 after = [signal.getsignal(number) for number in (1, 2, 15, 17)], threading.active_count()
 assert before == after
-loaded = {"werkzeug", "asyncio", "multiprocessing", "processman.wsgi", "processman.cli"} & (sys.modules.keys() - modules)
+doors = {"werkzeug", "asyncio", "multiprocessing", "processman.wsgi", "processman.cli"}
+loaded = doors & (sys.modules.keys() - modules)
 assert not loaded, loaded
 """
 
