@@ -50,7 +50,11 @@ for each in signal.valid_signals():
     except (OSError, ValueError):
         pass
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-os.execv(sys.argv[1], sys.argv[1:])
+locale, *argv = sys.argv[1:]
+os.environ.pop("LC_CTYPE", None)  # Python sets it where there is none
+if locale:
+    os.environ["LC_CTYPE"] = locale
+os.execv(argv[0], argv)
 """
 
 
@@ -69,7 +73,7 @@ class LocalEngine:
         output = Output(journal, launch.run)
         try:
             popen = subprocess.Popen(
-                _restoring_signals(launch.argv), cwd=launch.cwd, env=launch.env, stdin=subprocess.DEVNULL,
+                _restoring_signals(launch), cwd=launch.cwd, env=launch.env, stdin=subprocess.DEVNULL,
                 stdout=output.stdout, stderr=output.stderr, close_fds=True, **_OWN_GROUP,
             )
         except BaseException:
@@ -77,7 +81,13 @@ class LocalEngine:
             output.finish()
             raise
         output.close_writers()
-        return LocalChild(popen, launch, output, self._table)
+        try:
+            return LocalChild(popen, launch, output, self._table)
+        except BaseException:  # nobody would hold it, and it would run on
+            popen.kill()
+            popen.wait()
+            output.finish()
+            raise
 
 
 class LocalChild:
@@ -92,9 +102,9 @@ class LocalChild:
         self._tree = Tree(table, popen.pid, (launch.instance, launch.id))
         self._exit: Exit | None = None
         self._killing = False
-        table.leaders.add(popen.pid)
-        self.pidfd = open_pidfd(popen.pid)
         self.create_time = create_time(popen.pid)
+        self.pidfd = open_pidfd(popen.pid)
+        table.leaders.add(popen.pid)
 
     def age(self) -> float:
         """Return how many seconds ago it began."""
@@ -170,7 +180,7 @@ class LocalChild:
             return self._lost()
         if not pid:
             return None
-        self._tree.lose_leader()
+        self._forget_leader()
         if os.WIFSIGNALED(status):
             return Exit(signal=_signal_name(os.WTERMSIG(status)))
         return Exit(code=os.waitstatus_to_exitcode(status))
@@ -180,8 +190,12 @@ class LocalChild:
             "the host process took the exit status of process %r: it ignores SIGCHLD or waits for any child",
             self._id,
         )
-        self._tree.lose_leader()
+        self._forget_leader()
         return Exit()
+
+    def _forget_leader(self) -> None:
+        self._popen.returncode = 0
+        self._tree.lose_leader()
 
     def _look(self) -> bool:
         lives = self._tree.look()
@@ -242,14 +256,14 @@ class ConditionWaiter:
         """There is nothing to release."""
 
 
-def _restoring_signals(argv: tuple[str, ...]) -> tuple[str, ...]:
-    """Return *argv*, begun by a launcher where the child would inherit blocked or ignored signals."""
+def _restoring_signals(launch: Launch) -> tuple[str, ...]:
+    """Return the arguments, begun by a launcher where the child would inherit blocked or ignored signals."""
     if not hasattr(signal, "pthread_sigmask") or not sys.executable:
-        return argv
+        return launch.argv
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     if blocked or any(signal.getsignal(each) is signal.SIG_IGN for each in _INHERITED):
-        return (sys.executable, "-I", "-S", "-c", _LAUNCHER, *argv)
-    return argv
+        return (sys.executable, "-I", "-S", "-c", _LAUNCHER, launch.env.get("LC_CTYPE", ""), *launch.argv)
+    return launch.argv
 
 
 def _signal_name(number: int) -> str:
