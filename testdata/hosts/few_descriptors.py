@@ -1,0 +1,47 @@
+"""Let only ROOM descriptors be had while a process is restarted TIMES over and another crashes, then more again."""
+import os
+import resource
+import signal
+import sys
+
+from common import manager, resources, shell, tell, until
+
+from processman import StartFailed
+
+room, times = map(int, sys.argv[1:])
+made = manager(
+    shell("fails", "echo ready; exec sleep 600", autostart=False, max_retries=-1),
+    shell("crashes", "echo ready; exec sleep 600", max_retries=-1),
+    shell("bystander", "echo ready; exec sleep 600"),
+)
+made.start()
+for id in ("crashes", "bystander"):
+    made.wait_for(id, lambda status: status.status == "running", timeout=30)
+made.start_process("fails", timeout=30)
+made.stop_process("fails", timeout=30)
+before = resources()
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+highest = max(int(name) for name in os.listdir("/proc/self/fd"))
+fillers = [os.open("/dev/null", os.O_RDONLY) for _ in range(highest + 1 - before[0])]  # no gaps below the limit
+top = max(int(name) for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}"))
+resource.setrlimit(resource.RLIMIT_NOFILE, (top + 1 + room, hard))
+errors = set()
+for _ in range(times):
+    try:
+        made.restart_process("fails", timeout=30)
+    except StartFailed as error:
+        errors.add(error.status.last_error)
+os.kill(made.status("crashes").pid, signal.SIGKILL)
+made.wait_for("crashes", lambda status: status.status not in ("running", "stopping") or status.escaped, timeout=30)
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+for fd in fillers:
+    os.close(fd)
+tell(errors=sorted(errors))
+for id in ("fails", "crashes"):
+    made.wait_for(id, "running", timeout=30)
+made.stop_process("fails", timeout=30)
+until(lambda: resources() == before, timeout=10)
+made.start_process("fails", timeout=30)
+status = {each.id: each for each in made.list()}
+made.stop()
+tell(crashes=status["crashes"].signal, bystander=status["bystander"].run, before=before, after=resources())

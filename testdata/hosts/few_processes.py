@@ -1,0 +1,33 @@
+"""As a user with nothing else running, allow ROOM more threads and processes, restart TIMES over, then allow more."""
+import os
+import resource
+import sys
+
+from common import manager, resources, shell, tell, until
+
+from processman import StartFailed
+
+room, times = map(int, sys.argv[1:])
+made = manager(shell("fails", "echo ready; exec sleep 600", autostart=False, max_retries=-1),
+               shell("bystander", "echo ready; exec sleep 600"))
+made.start()
+made.wait_for("bystander", "running", timeout=30)
+made.start_process("fails", timeout=30)
+made.stop_process("fails", timeout=30)
+before = resources()
+soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+mine = before[1] + 1  # the threads of this host, and the bystander
+resource.setrlimit(resource.RLIMIT_NPROC, (mine + room, hard))
+errors = set()
+for _ in range(times):
+    try:
+        made.restart_process("fails", timeout=30)
+    except StartFailed as error:
+        errors.add(error.status.last_error)
+        last = error.status.status
+until(lambda: resources() == before, timeout=10)
+resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
+made.wait_for("fails", "running", timeout=30)
+bystander = made.status("bystander").run
+made.stop()
+tell(errors=sorted(errors), status=last, bystander=bystander, user=os.getuid())
