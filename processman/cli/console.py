@@ -83,11 +83,8 @@ class _Output(logging.Handler):
         self._stream = _Stream(1)
         self._coloured = sys.stdout is not None and colourful(sys.stdout)
 
-    def createLock(self) -> None:  # noqa: N802
-        """Have none: the end of the interpreter would wait for it while the terminal is stopped."""
-        self.lock = None
-
     def handle(self, record: logging.LogRecord) -> bool:
+        """Take no lock: the end of the interpreter would wait for it while the terminal is stopped."""
         self.emit(record)
         return True
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
 import http.client
+import itertools
 import json
 import logging
+import select
 import socket
+import socketserver
 import threading
+import time
 from contextlib import ExitStack
+from types import SimpleNamespace
 
 import pytest
 from support import until
@@ -75,11 +80,19 @@ def test_a_connection_serves_many_requests(connection):
     assert len(sockets) == 1
 
 
-def test_the_environment_of_the_server_stays_out(connection, monkeypatch):
+def test_the_time_begins_anew_with_each_request(connection, monkeypatch):
+    clock = itertools.count(0, module.TIMEOUT / 5)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    for _ in range(10):
+        connection.request("GET", "/")
+        assert connection.getresponse().read()
+        assert select.select([connection.sock], [], [], 0.02)[0] == [], "it was closed"
+
+
+def test_the_environment_of_the_server_stays_out(connection):
     """S12"""
-    monkeypatch.setenv("API_KEY", "canary")
     connection.request("GET", "/")
-    assert b"canary" not in connection.getresponse().read()
+    assert "PATH" not in json.loads(connection.getresponse().read())
 
 
 def test_no_answer_waits_for_more_of_the_request(connection):
@@ -193,6 +206,22 @@ def test_there_are_so_many_connections_and_no_more(port, monkeypatch):
 def test_an_address_in_use_is_an_error(port):
     with pytest.raises(OSError, match="in use"):
         Server("127.0.0.1", port, app)
+
+
+def test_a_connection_that_cannot_be_taken_is_not_tried_again_for_ever(port, monkeypatch):
+    """R-emfile: the server does not spin while there are no descriptors, and goes on when there are."""
+    tries: list[float] = []
+    accept = socketserver.TCPServer.get_request
+
+    def fail(server):
+        tries.append(time.monotonic())
+        if len(tries) < 4:
+            raise OSError(24, "Too many open files")
+        return accept(server)
+
+    monkeypatch.setattr(socketserver.TCPServer, "get_request", fail)
+    assert status(raw(port, b"GET / HTTP/1.0\r\n\r\n")) == 200
+    assert min(later - earlier for earlier, later in itertools.pairwise(tries)) > 0.09
 
 
 def test_ipv6(serve):
