@@ -145,8 +145,8 @@ class LocalChild:
 
     def reap(self) -> None:
         """Drain and close the output, then give the pid back."""
-        self._output.finish()
         self._tree.close()
+        self._output.finish()
         self._table.leaders.discard(self.pid)
         if self.pidfd is not None:
             os.close(self.pidfd)

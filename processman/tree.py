@@ -214,7 +214,9 @@ class Tree:
         return iter(self._members.values())
 
     def close(self) -> None:
-        """Let go of all members."""
+        """Let go of all members, and of the group, where no look may have caught who forks and exits for ever."""
+        if self._pid != NOBODY and hasattr(os, "killpg"):
+            _signal_group(self._pid, SIGKILL)
         for member in self._members.values():
             member.close()
         self._members.clear()
