@@ -1,0 +1,255 @@
+"""Every example in README.md and docs/ runs, and what stands below it is what it prints.
+
+In a fenced block ``…`` stands for anything, a number for any number, and ``/app`` for where it runs. What is
+run, by the language of the block:
+
+``python``   in a process and a directory of its own; a ``text`` block right behind it is its output
+``json``     a list of processes goes through the loader; anything else has to be JSON
+``console``  ``$`` lines are typed beside a running quickstart, the rest is what they print
+``http``     is asked of the same quickstart: a request, a blank line, the status, the JSON
+``text``     below ``<!-- example: up -->``: lines that ``processman up`` prints
+"""
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from support import ROOT, require, until
+
+from processman.config import KEYS
+from processman.loader import load
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+_FENCE = re.compile(r"^(?:<!-- \w+: (?P<name>[\w-]+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_TOKEN = "a-token-of-enough-bytes"
+
+#: what every python example finds beside it
+FILES = {
+    "agent.py": "import time\nprint('Hello World', flush=True)\ntime.sleep(600)\n",
+    "agents/agent.py": "import time\nprint('Hello World', flush=True)\ntime.sleep(600)\n",
+    "mysite/settings.py": "SECRET_KEY = 'x'\nROOT_URLCONF = 'mysite.urls'\nALLOWED_HOSTS = ['localhost']\n",
+    "mysite/urls.py": "urlpatterns = []\n",
+}
+#: what is asked of the examples that mount the API: the application, and what it answers at /
+MOUNTED = {"flask": ("app", 404), "django": ("application", 404), "wsgi": ("application", 200)}
+ASK = """
+from werkzeug.test import Client
+client, sent = Client({app}), {{"Authorization": "Bearer " + os.environ["PM_TOKEN"]}}
+assert client.get("/").status_code == {status}
+assert client.get("/api/pm/list").status_code == 401
+answer = client.get("/api/pm/list", headers=sent)
+assert (answer.status_code, answer.json) == (200, [])
+assert client.post("/api/pm/nobody/stop", headers=sent).json["message"] == "Process not found."
+"""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One fenced block."""
+
+    document: Path
+    line: int
+    name: str
+    language: str
+    text: str
+    #: the ``text`` block right behind it
+    output: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.document.name}:{self.line}"
+
+
+def examples(document: Path) -> Iterator[Example]:
+    """Yield the fenced blocks of *document*."""
+    text = document.read_text()
+    for match in _FENCE.finditer(text):
+        following = re.compile(r"\n+(?:[^`<#|\n][^\n]*:\n+)?```text\n(.*?)^```$", re.M | re.S).match(text, match.end())
+        line = text.count("\n", 0, match.start("language")) + 1
+        output = following[1] if following else ""
+        yield Example(document, line, match["name"] or "", match["language"], match["text"], output)
+
+
+EXAMPLES = [example for document in DOCUMENTS for example in examples(document)]
+
+
+def of(*languages: str) -> list[Example]:
+    """Return the examples in one of *languages*."""
+    return [example for example in EXAMPLES if example.language in languages]
+
+
+def plain(text: str, directory: Path) -> str:
+    """Return *text* without what differs from run to run."""
+    text = _NUMBER.sub("0", text.replace(str(directory), "/app"))
+    return "\n".join(" ".join(line.split()) for line in text.strip().split("\n"))
+
+
+def fits(shown: str, real: str, directory: Path) -> bool:
+    """Tell whether *real* is what the documentation shows."""
+    pattern = re.escape(plain(shown, directory)).replace("…", ".*?")
+    return re.fullmatch(pattern, plain(real, directory), re.S) is not None
+
+
+def same(shown: object, real: object, directory: Path) -> bool:
+    """Tell whether the JSON *real* is what the documentation shows; numbers may differ."""
+    if shown == "…":
+        return True
+    if isinstance(shown, dict) and isinstance(real, dict):
+        return list(shown) == list(real) and all(same(shown[key], real[key], directory) for key in shown)
+    if isinstance(shown, list) and isinstance(real, list):
+        if shown[-1:] == ["…"]:
+            shown, real = shown[:-1], real[:len(shown) - 1]
+        return len(shown) == len(real) and all(map(lambda a, b: same(a, b, directory), shown, real))
+    if isinstance(shown, str) and isinstance(real, str):
+        return fits(shown, real, directory)
+    return type(shown) is type(real) and (shown == real or type(shown) is int)
+
+
+@pytest.mark.parametrize("example", of("python"), ids=str)
+def test_python_example_runs(example: Example, tmp_path: Path) -> None:
+    for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    code = example.text
+    if example.name in MOUNTED:
+        app, status = MOUNTED[example.name]
+        code += ASK.format(app=app, status=status)
+    (tmp_path / "example.py").write_text(code)
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "PM_TOKEN": _TOKEN, "API_KEY": "a-secret-0"}
+    with (tmp_path / "out").open("w") as out:
+        process = subprocess.Popen([sys.executable, "example.py"], cwd=tmp_path, env=variables,
+                                   stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
+
+    def done() -> bool:
+        return process.poll() is not None or (
+            ".run()" in code and fits(example.output, (tmp_path / "out").read_text(), tmp_path))
+
+    try:
+        until(done, 15, f"the end of {example}")
+    finally:
+        process.terminate()
+        code_of_exit = process.wait(10)
+    printed = (tmp_path / "out").read_text()
+    assert code_of_exit == 0, printed
+    assert fits(example.output, printed, tmp_path) or not example.output, printed
+
+
+@pytest.mark.parametrize("example", of("json"), ids=str)
+def test_json_example_is_valid(example: Example, tmp_path: Path) -> None:
+    value = json.loads(example.text)
+    if isinstance(value, list) and "cwd" in value[0]:
+        path = tmp_path / "pb_processes.json"
+        path.write_text(example.text)
+        assert [process.id for process in load(path, data_dir=tmp_path)] == [entry["id"] for entry in value]
+
+
+@contextmanager
+def quickstart(directory: Path) -> Iterator[str]:
+    """Run a copy of the quickstart whose worker crashes once, early; yield the address of its API."""
+    home = directory / "examples" / "quickstart"
+    shutil.copytree(ROOT / "examples" / "quickstart", home, ignore=shutil.ignore_patterns(".processman", "__pycache__"))
+    worker = home / "worker" / "worker.py"
+    crash = 'os.environ["PROCESSMAN_RUN"] == "1"'
+    text = worker.read_text().replace("random.randrange(8) == 0", crash).replace("time.sleep(1)", "time.sleep(0.1)")
+    worker.write_text(text)
+    command = directory / ".venv" / "bin" / "processman"
+    command.parent.mkdir(parents=True)
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m processman "$@"\n')
+    command.chmod(0o755)
+    with (directory / "out").open("w") as out:
+        process = subprocess.Popen([command, "up", "--dir", "examples/quickstart", "--http", "127.0.0.1:0"],
+                                   cwd=directory, env=environment(directory), stdin=subprocess.DEVNULL,
+                                   stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
+    try:
+        until(lambda: process.poll() is not None or "run 2" in (directory / "out").read_text())
+        yield json.loads((home / ".processman" / "state.json").read_text())["address"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0, (directory / "out").read_text()
+
+
+def environment(directory: Path) -> dict[str, str]:
+    path = f"{directory / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+
+
+def commands(text: str) -> Iterator[tuple[str, str]]:
+    """Yield each command of a console block and what stands below it."""
+    for part in re.split(r"^\$ ", text, flags=re.M)[1:]:
+        match = re.match(r"((?:[^\n]*\\\n)*[^\n]*\n)(.*)", part, re.S)
+        assert match
+        yield match[1], match[2]
+
+
+def type_in(example: Example, directory: Path, address: str) -> None:
+    for command, shown in commands(example.text):
+        typed = command.replace("http://127.0.0.1:8091/api/pm", address)
+        done = subprocess.run(["bash", "-c", typed], cwd=directory, env=environment(directory), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)  # fmt: skip
+        assert fits(shown, done.stdout, directory), f"{example}: {command}{done.stdout}"
+
+
+def ask(example: Example, directory: Path, address: str) -> None:
+    head, _, answer = example.text.partition("\n\n")
+    request, *headers = head.split("\n")
+    method, path = request.split()
+    status, _, body = answer.partition("\n")
+    token = (directory / "examples/quickstart/.processman/token").read_text().strip()
+    sent = {"Authorization": f"Bearer {token}"} | dict(header.split(": ") for header in headers)
+    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=20)
+    connection.request(method, path, headers={name: value for name, value in sent.items() if value})
+    response = connection.getresponse()
+    real = response.read().decode()
+    connection.close()
+    assert str(response.status) == status, f"{example}: {real}"
+    assert same(json.loads(body), json.loads(real), directory), f"{example}: {real}"
+
+
+@pytest.mark.parametrize("document", sorted({e.document for e in of("console", "http")}), ids=lambda path: path.name)
+def test_typed_and_asked_examples_answer_as_shown(document: Path, tmp_path: Path) -> None:
+    require("curl")
+    with quickstart(tmp_path) as address:
+        for example in examples(document):
+            if example.language == "console":
+                type_in(example, tmp_path, address)
+            elif example.language == "http":
+                ask(example, tmp_path, address)
+            elif example.language == "text" and example.name == "up":
+                lines = plain((tmp_path / "out").read_text(), tmp_path).split("\n")
+                assert not set(plain(example.text, tmp_path).split("\n")) - set(lines), f"{example}: {lines}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    for link in re.findall(r"\]\((?!https?:)([^)]+)\)", document.read_text()):
+        name, _, anchor = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        titles = [re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-")
+                  for line in target.read_text().splitlines() if line.startswith("#")]
+        assert not anchor or anchor in titles, link
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/configuration.md"])
+def test_every_key_has_its_row(name: str) -> None:
+    rows = [line for line in (ROOT / name).read_text().splitlines() if line.startswith("| `")]
+    named = {word for row in rows for word in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert set(KEYS.values()) <= named
+
+
+def test_no_language_is_left_out() -> None:
+    known = {"python", "json", "console", "http", "text", "sh"}
+    assert {example.language for example in EXAMPLES} <= known
