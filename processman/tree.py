@@ -134,6 +134,11 @@ class Member:
         now = _entry(self.entry.pid)
         return now is not None and now.start == self.entry.start and now.sid == self.entry.sid
 
+    def group(self) -> int:
+        """Return the group that it is in by now; it may have left the one it was found in."""
+        now = _entry(self.entry.pid)
+        return self.entry.pgid if now is None else now.pgid
+
     def is_alive(self) -> bool:
         """Tell whether it still runs; a zombie does not."""
         if self.pidfd is None:
@@ -198,7 +203,7 @@ class Tree:
         if self._pid != NOBODY:
             _signal_group(self._pid, number)
         for member in self._members.values():
-            if number == SIGKILL or member.entry.pgid != self._pid:  # by now it may have left the group
+            if number == SIGKILL or member.group() != self._pid:
                 _send_and_wake(member, number)
 
     def lose_leader(self) -> None:
