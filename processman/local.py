@@ -151,8 +151,9 @@ class LocalChild:
         if self.pidfd is not None:
             os.close(self.pidfd)
             self.pidfd = None
-        with suppress(ChildProcessError):  # the host took it
-            os.waitpid(self.pid, 0)
+        if self._tree.has_leader:  # else the number may mean another child of ours by now
+            with suppress(ChildProcessError):  # the host took it
+                os.waitpid(self.pid, 0)
         self._popen.returncode = 0  # for Popen it is over; the true status is in our exit
 
     def _peek(self) -> Exit | None:

@@ -206,6 +206,11 @@ class Tree:
             if number == SIGKILL or member.group() != self._pid:
                 _send_and_wake(member, number)
 
+    @property
+    def has_leader(self) -> bool:
+        """Whether the leader's pid still means the leader: nobody has reaped it yet."""
+        return self._pid != NOBODY
+
     def lose_leader(self) -> None:
         """Forget the leader's pid: somebody else reaped it, and it may mean a stranger by now."""
         self._pid = NOBODY
