@@ -8,14 +8,16 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from .events import LogLine, Stream
+from .failures import report
 from .journal import Journal
 
 logger = logging.getLogger(__name__)
 
 _LEVELS: dict[Stream, int] = {"stdout": logging.INFO, "stderr": logging.ERROR}
+_SKIPPED = "[%s] %d lines of %s were skipped: logging is slower than the process"
 #: what could forge records or drive a terminal
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -94,10 +96,15 @@ class _Tap:
             batch = self.journal.read_stream(stream, self._done[stream])
             self._done[stream] = batch.next
             if batch.missed:
-                self._logger.warning("[%s] %d lines of %s were skipped: logging is slower than the process",
-                                     self.journal.process_id, batch.missed, stream)
+                self._tell(self._logger.warning, _SKIPPED, self.journal.process_id, batch.missed, stream)
             for line in batch.items:
-                self._emit(line, level)
+                self._tell(self._emit, line, level)
+
+    def _tell(self, log: Callable[..., None], *args: object) -> None:
+        try:
+            log(*args)
+        except Exception:
+            report(logger, "a log handler failed at output of process %r", self.journal.process_id)
 
     def _emit(self, line: LogLine, level: int) -> None:
         record = self._logger.makeRecord(
@@ -107,7 +114,4 @@ class _Tap:
                    "content": line.content},
         )
         record.created = line.timestamp.timestamp()
-        try:
-            self._logger.handle(record)
-        except Exception:
-            logger.exception("a log handler failed at a line of process %r", line.process_id)
+        self._logger.handle(record)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from .events import Event
+from .failures import report
 from .states import Status
 
 logger = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class Observers:
                 try:
                     call(event)
                 except Exception:
-                    logger.exception("a subscriber failed at %s of process %r", event.kind, event.process_id)
+                    report(logger, "a subscriber failed at %s of process %r", event.kind, event.process_id)
 
     def _next(self) -> tuple[Event, tuple[Callable[[Event], None], ...], int] | None:
         with self._changed:

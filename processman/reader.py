@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 
 from .events import Stream
+from .failures import report
 from .journal import Journal
 from .lines import LineCutter
 from .wake import Wake
@@ -79,8 +80,8 @@ class Output:
             self._read(fd, stream)
         except Exception:
             # a reader that ends early would block the child for ever: go on, without keeping anything
-            logger.exception("reading %s of process %r failed; it is read but not kept", stream,
-                             self._journal.process_id)
+            report(logger, "reading %s of process %r failed; it is read but not kept", stream,
+                   self._journal.process_id)
             self._discard(fd)
         finally:
             os.close(fd)
@@ -98,7 +99,7 @@ class Output:
             for _ in self._chunks(fd):
                 pass
         except OSError:
-            logger.exception("cannot read any further from process %r", self._journal.process_id)
+            report(logger, "cannot read any further from process %r", self._journal.process_id)
 
     def _chunks(self, fd: int) -> Iterator[bytes]:
         if _CAN_POLL:

@@ -18,6 +18,7 @@ from .config import ProcessConfig
 from .debounce import ChangeLoop, Debounce
 from .engine import Child, Engine
 from .errors import AlreadyRunning, Overruled, ProcessmanError, StartFailed, StopFailed
+from .failures import report
 from .inbox import Changed, Inbox, Message, Ticket
 from .journal import Journal
 from .launch import LaunchError, Prepared, explain
@@ -137,12 +138,12 @@ class Supervisor(threading.Thread):
 
     def _broken(self, error: Exception) -> None:
         """After a failure of our own: end the tree, keep the error, and go on obeying."""
-        logger.exception("supervising process %r failed", self._config.id)
+        report(logger, "supervising process %r failed", self._config.id)
         reason = self._status.redact(f"internal error: {type(error).__name__}: {error}")
         try:
             self._feed(Broken(reason, alive=self._child is not None))
         except Exception:
-            logger.exception("ending process %r failed, it will be tried again", self._config.id)
+            report(logger, "ending process %r failed, it will be tried again", self._config.id)
         self._waiter.wait(None, _PAUSE)
 
     # -- what is asked --------------------------------------------------------
