@@ -40,7 +40,8 @@ class Signals:
         if threading.current_thread() is not threading.main_thread():
             raise RuntimeError("cannot wait for signals: only the main thread can")
         self._reading, self._writing = os.pipe()
-        os.set_blocking(self._writing, False)
+        if os.name == "posix":
+            os.set_blocking(self._writing, False)
         self._former_fd = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
         self._former: dict[int, Any] = {number: signal.signal(number, _nothing) for number in _numbers()}
         return self

@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 import threading
+from contextlib import nullcontext
 from urllib.parse import urlsplit
 
 import pytest
 from cli.command import of
 from support import CHILDREN, until
 
-from processman.cli.verbs import _Reader
+from processman.cli import Failure
+from processman.cli.verbs import _Reader, _wait_for_run
+from processman.client import Refused
 
 WEB = of("web", "waits.py")
 
@@ -189,6 +192,55 @@ def test_following_announces_gaps_and_repeats_nothing(answers, printed, process_
     reader = _Reader(Scripted(*answers), Arguments)
     lines = [line for _ in answers for line in reader.read(1000)]
     assert [line.get("content") or f"{line['missed']} missed" for line in lines] == printed
+
+
+def test_following_says_on_standard_error_what_was_missed(capsys):
+    class Arguments:
+        id, json, follow = "web", False, True
+
+    reader = _Reader(Scripted([1], [5]), Arguments)
+    for _ in range(2):
+        reader.print(reader.read(1000))
+    out, err = capsys.readouterr()
+    assert (out, err) == ("[web] line 1\n[web] line 5\n", "processman: 3 lines of web were missed\n")
+
+
+@pytest.mark.parametrize(("process_id", "raises"), [("web", True), (None, False)])
+def test_of_all_processes_one_may_be_removed_meanwhile(process_id, raises):
+    class Arguments:
+        id, json, follow = process_id, False, True
+
+    def gone():
+        raise Refused("cannot read the log of process 'web': Process not found", 404)
+        yield
+
+    client = Scripted()
+    client.answers = gone()
+    with pytest.raises(Refused) if raises else nullcontext():
+        assert _Reader(client, Arguments).read(10) == []
+
+
+def one(status, run, **more):
+    return {"id": "web", "status": status, "run": run, "lastError": "", "escaped": [], **more}
+
+
+@pytest.mark.parametrize(("seen", "failure"), [
+    ([one("stopped", 1), one("starting", 2), one("running", 2)], None),
+    ([one("running", 1), one("stopping", 1), one("running", 2)], None),
+    ([one("stopped", 1), one("exited", 2)], None),
+    ([one("running", 1), one("crashed", 2, lastError="exit code 1")], "exit code 1"),
+    ([one("running", 1), one("stopped", 2)], "it is stopped"),
+    ([one("stopping", 1, escaped=["sh (pid 7)"])], r"cannot end sh \(pid 7\)"),
+])  # fmt: skip
+def test_who_waits_for_a_run_is_told_what_became_of_it(seen, failure):
+    class Watched:
+        answers = iter(seen)
+
+        def process(self, process_id):
+            return next(self.answers)
+
+    with pytest.raises(Failure, match=failure) if failure else nullcontext():
+        assert _wait_for_run(Watched(), "restart", "web", before=1) == seen[-1]
 
 
 # -- who may ask -----------------------------------------------------------------

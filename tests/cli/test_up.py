@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from cli.command import Up, of, with_patience
 from support import until
 
 from processman import Config, Manager
+from processman.cli import console
 
 WEB = of("web", "waits.py")
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
@@ -237,6 +239,20 @@ def test_nobody_reading_the_output_any_more_is_no_reason_to_end(up):
     process.terminate()
     assert process.wait(10) == 0
     assert up.err.count("nobody reads") == 1
+
+
+def test_a_stream_that_somebody_made_nonblocking_loses_nothing():
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    size = fcntl.fcntl(writing, fcntl.F_GETPIPE_SZ)
+    thread = threading.Thread(target=console._Stream(writing).write, args=["x" * (size + 5)])
+    thread.start()
+    left = size + 5
+    while left:
+        left -= len(os.read(reading, left))
+    thread.join()
+    os.close(reading)
+    os.close(writing)
 
 
 def test_standard_streams_that_are_closed(up):
