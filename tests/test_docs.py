@@ -129,7 +129,7 @@ def test_python_example_runs(example: Example, tmp_path: Path) -> None:
         app, status = MOUNTED[example.name]
         code += ASK.format(app=app, status=status)
     (tmp_path / "example.py").write_text(code)
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "PM_TOKEN": _TOKEN, "API_KEY": "a-secret-0"}
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PM_TOKEN": _TOKEN, "API_KEY": "s3cret"}
     with (tmp_path / "out").open("w") as out:
         process = subprocess.Popen([sys.executable, "example.py"], cwd=tmp_path, env=variables,
                                    stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
