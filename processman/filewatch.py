@@ -20,6 +20,7 @@ from .roots import Roots
 
 if TYPE_CHECKING:
     from watchdog.events import FileSystemEvent
+    from watchdog.observers.api import BaseObserver
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ class Observed:
 
     recursive = True
 
-    def __init__(self) -> None:
+    def __init__(self, observer: BaseObserver | None = None) -> None:
         from watchdog.events import FileSystemEventHandler
         from watchdog.observers import Observer
 
@@ -62,7 +63,7 @@ class Observed:
         self._handler = FileSystemEventHandler()
         # all that happens in the observer's thread: an exception would end it
         self._handler.dispatch = self._events.put  # type: ignore[assignment, method-assign]
-        self._observer = Observer()
+        self._observer = observer or Observer()
         self._observer.start()
 
     def arm(self, wanted: Mapping[str, Reach]) -> tuple[list[str], dict[str, OSError]]:
@@ -95,7 +96,7 @@ class Observed:
     @staticmethod
     def _seen(event: FileSystemEvent) -> Iterator[Seen]:
         kind = _KINDS.get(event.event_type)
-        if kind is not None and not (event.is_directory and kind == "modified"):
+        if kind is not None:
             for path in filter(None, (event.src_path, getattr(event, "dest_path", ""))):
                 yield Seen(os.fsdecode(path), event.is_directory, kind)
 
@@ -132,8 +133,9 @@ class Watch:
         self._owner.forget(self)
 
     def take(self, events: Iterable[Seen]) -> None:
-        """Tell what counts: files, directories that were moved with their files, and lost events."""
-        paths = (seen.path for seen in events if not seen.directory or seen.kind in ("moved", "lost"))
+        """Tell what counts: files, directories that went or came with their files, and lost events."""
+        whole = ("moved", "deleted", "lost")
+        paths = (seen.path for seen in events if not seen.directory or seen.kind in whole)
         for path in dict.fromkeys(paths):
             if not path or self.roots.counts(path):
                 self._tell(path)

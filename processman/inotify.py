@@ -132,8 +132,7 @@ class Inotify:
             elif wd in self._paths:
                 path = f"{self._paths[wd].rstrip('/')}/{name}" if name else self._paths[wd]
                 kind = next(kind for bits, kind in _KINDS if mask & bits)
-                if kind != "modified" or not mask & _ISDIR:
-                    yield Seen(path, not name or bool(mask & _ISDIR), kind)
+                yield Seen(path, not name or bool(mask & _ISDIR), kind)
 
     def wake(self) -> None:
         """End the current or next :meth:`wait`. Any thread."""
