@@ -17,14 +17,12 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,13 +33,14 @@ from processman.loader import load
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 _FENCE = re.compile(r"^(?:<!-- \w+: (?P<name>[\w-]+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
+_OUTPUT = re.compile(r"\n+(?:[^`<#|\n][^\n]*:\n+)?```text\n(.*?)^```$", re.M | re.S)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_TOKEN = "a-token-of-enough-bytes"
 
+AGENT = "import time\nprint('Hello World', flush=True)\ntime.sleep(600)\n"
 #: what every python example finds beside it
 FILES = {
-    "agent.py": "import time\nprint('Hello World', flush=True)\ntime.sleep(600)\n",
-    "agents/agent.py": "import time\nprint('Hello World', flush=True)\ntime.sleep(600)\n",
+    "agent.py": AGENT,
+    "agents/agent.py": AGENT,
     "mysite/settings.py": "SECRET_KEY = 'x'\nROOT_URLCONF = 'mysite.urls'\nALLOWED_HOSTS = ['localhost']\n",
     "mysite/urls.py": "urlpatterns = []\n",
 }
@@ -78,17 +77,16 @@ def examples(document: Path) -> Iterator[Example]:
     """Yield the fenced blocks of *document*."""
     text = document.read_text()
     for match in _FENCE.finditer(text):
-        following = re.compile(r"\n+(?:[^`<#|\n][^\n]*:\n+)?```text\n(.*?)^```$", re.M | re.S).match(text, match.end())
+        output = _OUTPUT.match(text, match.end())
         line = text.count("\n", 0, match.start("language")) + 1
-        output = following[1] if following else ""
-        yield Example(document, line, match["name"] or "", match["language"], match["text"], output)
+        name, language = match["name"] or "", match["language"]
+        yield Example(document, line, name, language, match["text"], output[1] if output else "")
 
 
 EXAMPLES = [example for document in DOCUMENTS for example in examples(document)]
 
 
 def of(*languages: str) -> list[Example]:
-    """Return the examples in one of *languages*."""
     return [example for example in EXAMPLES if example.language in languages]
 
 
@@ -119,35 +117,42 @@ def same(shown: object, real: object, directory: Path) -> bool:
     return type(shown) is type(real) and (shown == real or type(shown) is int)
 
 
-@pytest.mark.parametrize("example", of("python"), ids=str)
-def test_python_example_runs(example: Example, tmp_path: Path) -> None:
-    for name, content in FILES.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(content)
-    code = example.text
-    if example.name in MOUNTED:
-        app, status = MOUNTED[example.name]
-        code += ASK.format(app=app, status=status)
-    (tmp_path / "example.py").write_text(code)
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PM_TOKEN": _TOKEN, "API_KEY": "s3cret"}
-    with (tmp_path / "out").open("w") as out:
-        process = subprocess.Popen([sys.executable, "example.py"], cwd=tmp_path, env=variables,
-                                   stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
+def variables(directory: Path) -> dict[str, str]:
+    path = f"{directory / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    own = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PM_TOKEN": "a-token-of-enough-bytes", "API_KEY": "s3cret"}
+    return {**os.environ, "PATH": path, "NO_COLOR": "1", **own}
 
-    before, _, after = example.output.partition("^C\n")
 
-    def done() -> bool:
-        return process.poll() is not None or (
-            ".run()" in code and fits(before, (tmp_path / "out").read_text(), tmp_path))
-
+@contextmanager
+def started(line: list[str | Path], directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run *line* in *directory*, and ask it to end afterwards."""
+    with (directory / "out").open("w") as out:
+        process = subprocess.Popen(line, cwd=directory, env=variables(directory), stdin=subprocess.DEVNULL,
+                                   stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
     try:
-        until(done, 15, f"the end of {example}")
+        yield process
     finally:
         process.terminate()
-        code_of_exit = process.wait(10)
-    printed = (tmp_path / "out").read_text()
-    assert code_of_exit == 0, printed
-    assert fits(before + after, printed, tmp_path) or not example.output, printed
+        process.wait(15)
+
+
+def printed(directory: Path) -> str:
+    return (directory / "out").read_text()
+
+
+@pytest.mark.parametrize("example", of("python"), ids=str)
+def test_python_example_runs(example: Example, tmp_path: Path) -> None:
+    app, status = MOUNTED.get(example.name, ("", 0))
+    code = example.text + (ASK.format(app=app, status=status) if app else "")
+    for name, content in {**FILES, "example.py": code}.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    before, _, after = example.output.partition("^C\n")
+    with started([sys.executable, "example.py"], tmp_path) as process:
+        until(lambda: process.poll() is not None
+              or (".run()" in code and fits(before, printed(tmp_path), tmp_path)), 15)  # fmt: skip
+    assert process.returncode == 0, printed(tmp_path)
+    assert fits(before + after, printed(tmp_path), tmp_path) or not example.output, printed(tmp_path)
 
 
 @pytest.mark.parametrize("example", of("json"), ids=str)
@@ -162,31 +167,20 @@ def test_json_example_is_valid(example: Example, tmp_path: Path) -> None:
 @contextmanager
 def quickstart(directory: Path) -> Iterator[str]:
     """Run a copy of the quickstart whose worker crashes once, early; yield the address of its API."""
-    home = directory / "examples" / "quickstart"
-    shutil.copytree(ROOT / "examples" / "quickstart", home, ignore=shutil.ignore_patterns(".processman", "__pycache__"))
-    worker = home / "worker" / "worker.py"
-    crash = 'os.environ["PROCESSMAN_RUN"] == "1"'
-    text = worker.read_text().replace("random.randrange(8) == 0", crash).replace("time.sleep(1)", "time.sleep(0.1)")
-    worker.write_text(text)
-    command = directory / ".venv" / "bin" / "processman"
+    home, command = directory / "examples" / "quickstart", directory / ".venv" / "bin" / "processman"
+    ignored = shutil.ignore_patterns(".processman", "__pycache__")
+    shutil.copytree(ROOT / "examples" / "quickstart", home, ignore=ignored)
+    worker, crash = home / "worker" / "worker.py", 'os.environ["PROCESSMAN_RUN"] == "1"'
+    text = worker.read_text().replace("random.randrange(8) == 0", crash)
+    worker.write_text(text.replace("time.sleep(1)", "time.sleep(0.1)"))
     command.parent.mkdir(parents=True)
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m processman "$@"\n')
     command.chmod(0o755)
-    with (directory / "out").open("w") as out:
-        process = subprocess.Popen([command, "up", "--dir", "examples/quickstart", "--http", "127.0.0.1:0"],
-                                   cwd=directory, env=environment(directory), stdin=subprocess.DEVNULL,
-                                   stdout=out, stderr=subprocess.STDOUT)  # fmt: skip
-    try:
-        until(lambda: process.poll() is not None or "run 2" in (directory / "out").read_text())
+    line = [command, "up", "--dir", "examples/quickstart", "--http", "127.0.0.1:0"]
+    with started(line, directory) as process:
+        until(lambda: process.poll() is not None or "run 2" in printed(directory))
         yield json.loads((home / ".processman" / "state.json").read_text())["address"]
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(15) == 0, (directory / "out").read_text()
-
-
-def environment(directory: Path) -> dict[str, str]:
-    path = f"{directory / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    assert process.returncode == 0, printed(directory)
 
 
 def commands(text: str) -> Iterator[tuple[str, str]]:
@@ -200,7 +194,7 @@ def commands(text: str) -> Iterator[tuple[str, str]]:
 def type_in(example: Example, directory: Path, address: str) -> None:
     for command, shown in commands(example.text):
         typed = command.replace("http://127.0.0.1:8091/api/pm", address)
-        done = subprocess.run(["bash", "-c", typed], cwd=directory, env=environment(directory), text=True,
+        done = subprocess.run(["bash", "-c", typed], cwd=directory, env=variables(directory), text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)  # fmt: skip
         assert fits(shown, done.stdout, directory), f"{example}: {command}{done.stdout}"
 
@@ -208,20 +202,18 @@ def type_in(example: Example, directory: Path, address: str) -> None:
 def ask(example: Example, directory: Path, address: str) -> None:
     head, _, answer = example.text.partition("\n\n")
     request, *headers = head.split("\n")
-    method, path = request.split()
     status, _, body = answer.partition("\n")
     token = (directory / "examples/quickstart/.processman/token").read_text().strip()
     sent = {"Authorization": f"Bearer {token}"} | dict(header.split(": ") for header in headers)
-    connection = http.client.HTTPConnection(urlsplit(address).netloc, timeout=20)
-    connection.request(method, path, headers={name: value for name, value in sent.items() if value})
-    response = connection.getresponse()
-    real = response.read().decode()
-    connection.close()
+    with closing(http.client.HTTPConnection(urlsplit(address).netloc, timeout=20)) as connection:
+        connection.request(*request.split(), headers=sent)
+        response = connection.getresponse()
+        real = response.read().decode()
     assert str(response.status) == status, f"{example}: {real}"
     assert same(json.loads(body), json.loads(real), directory), f"{example}: {real}"
 
 
-@pytest.mark.parametrize("document", sorted({e.document for e in of("console", "http")}), ids=lambda path: path.name)
+@pytest.mark.parametrize("document", sorted({e.document for e in of("console", "http")}), ids=lambda p: p.name)
 def test_typed_and_asked_examples_answer_as_shown(document: Path, tmp_path: Path) -> None:
     require("curl")
     with quickstart(tmp_path) as address:
@@ -231,8 +223,8 @@ def test_typed_and_asked_examples_answer_as_shown(document: Path, tmp_path: Path
             elif example.language == "http":
                 ask(example, tmp_path, address)
             elif example.language == "text" and example.name == "up":
-                lines = plain((tmp_path / "out").read_text(), tmp_path).split("\n")
-                assert not set(plain(example.text, tmp_path).split("\n")) - set(lines), f"{example}: {lines}"
+                lines = plain(printed(tmp_path), tmp_path).split("\n")
+                assert set(plain(example.text, tmp_path).split("\n")) <= set(lines), f"{example}: {lines}"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -248,11 +240,15 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.parametrize("name", ["README.md", "docs/configuration.md"])
 def test_every_key_has_its_row(name: str) -> None:
-    rows = [line for line in (ROOT / name).read_text().splitlines() if line.startswith("| `")]
-    named = {word for row in rows for word in re.findall(r"`(\w+)`", row.split("|")[1])}
-    assert set(KEYS.values()) <= named
+    rows = re.findall(r"^\| (`[^|]+)\|", (ROOT / name).read_text(), re.M)
+    assert set(KEYS.values()) <= set(re.findall(r"`(\w+)`", " ".join(rows)))
 
 
 def test_no_language_is_left_out() -> None:
-    known = {"python", "json", "console", "http", "text", "sh"}
-    assert {example.language for example in EXAMPLES} <= known
+    assert {example.language for example in EXAMPLES} == {"python", "json", "console", "http", "text", "sh", "go"}
+
+
+def test_architecture_names_every_module() -> None:
+    named = set(re.findall(r"\w+", (ROOT / "docs" / "architecture.md").read_text()))
+    modules = {path.stem for path in (ROOT / "processman").iterdir() if not path.name.startswith("_")}
+    assert modules - {"py"} <= named
