@@ -3,8 +3,7 @@
 In a fenced block ``…`` stands for anything, a number for any number, and ``/app`` for where it runs. What is
 run, by the language of the block:
 
-``python``   in a process and a directory of its own; a ``text`` block right behind it is its output, where
-             ``^C`` is a signal to end
+``python``   in a directory of its own; a ``text`` block right behind it is its output, ``^C`` a signal to end
 ``json``     a list of processes goes through the loader; anything else has to be JSON
 ``console``  ``$`` lines are typed beside a running quickstart, the rest is what they print
 ``http``     is asked of the same quickstart: a request, a blank line, the status, the JSON
@@ -98,8 +97,7 @@ def plain(text: str, directory: Path) -> str:
 
 def fits(shown: str, real: str, directory: Path) -> bool:
     """Tell whether *real* is what the documentation shows."""
-    pattern = re.escape(plain(shown, directory)).replace("…", ".*?")
-    return re.fullmatch(pattern, plain(real, directory), re.S) is not None
+    return bool(re.fullmatch(re.escape(plain(shown, directory)).replace("…", ".*?"), plain(real, directory), re.S))
 
 
 def same(shown: object, real: object, directory: Path) -> bool:
@@ -119,7 +117,7 @@ def same(shown: object, real: object, directory: Path) -> bool:
 
 def variables(directory: Path) -> dict[str, str]:
     path = f"{directory / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    own = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PM_TOKEN": "a-token-of-enough-bytes", "API_KEY": "s3cret"}
+    own = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "PM_TOKEN": "a-token-for-tests", "API_KEY": "s3cret"}
     return {**os.environ, "PATH": path, "NO_COLOR": "1", **own}
 
 
