@@ -79,14 +79,9 @@ class Inbox:
             message.answered = message.taken = True
             message.error = Overruled(self.status.id, self.status) if message.wants_it_up else None
 
-    def take(self) -> list[Message]:
-        """Return what was posted since. The supervisor only."""
-        if not self._messages:
-            return []
-        with self._news:
-            messages = list(self._messages)
-            self._messages.clear()
-        return messages
+    def take(self) -> Message | None:
+        """Return the next message; what follows it is not lost if it fails. The supervisor only."""
+        return self._messages.popleft() if self._messages else None
 
     def publish(self, status: Status) -> None:
         """Make *status* the newest. The supervisor only."""

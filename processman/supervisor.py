@@ -97,6 +97,9 @@ class Supervisor(threading.Thread):
         self._child: Child | None = None
         self._tickets: list[Ticket] = []
         self._last = False
+        #: a failure of our own that is not dealt with yet, and whether to pause after it
+        self._trouble = ""
+        self._pause = False
         self._debounce = Debounce()
         self._changes = ChangeLoop()
         self._watch: FileWatching | None = None
@@ -109,57 +112,76 @@ class Supervisor(threading.Thread):
 
     def run(self) -> None:
         """Supervise until a last stop is fulfilled."""
-        while not (self._last and self._machine.state not in ALIVE):
-            try:
-                self._turn()
-                self._waiter.wait(self._child, self._timeout())
-            except Exception as error:
-                self._broken(error)
-        self._unwatch()
-        self.inbox.close()
-        self._waiter.close()
+        steps = (self._obey, self._look, self._act, self._recover, self._sleep)
+        while not self._is_over():
+            for step in steps:
+                try:
+                    step()
+                except Exception as error:  # each step has its turn, whatever fails in another
+                    self._broken(error)
+        self.inbox.close()  # first what others wait for
         self._journal.close()
+        self._unwatch()
+        self._waiter.close()
 
-    def _turn(self) -> None:
-        for message in self.inbox.take():
+    def _is_over(self) -> bool:
+        return self._last and self._machine.state not in ALIVE
+
+    def _obey(self) -> None:
+        while (message := self.inbox.take()) is not None:
             self._take(message)
+
+    def _look(self) -> None:
         while self._child is not None and (news := self._child.poll()) is not None:
             self._hear(self._child, news)
+
+    def _act(self) -> None:
         if self._debounce.due(self._clock()):
             self._reload()
         for action in self._machine.tick(self._clock()):
             self._perform(action)
 
+    def _broken(self, error: Exception) -> None:
+        report(logger, "supervising process %r failed", self._config.id)
+        self._trouble = self._status.redact(f"internal error: {type(error).__name__}: {error}")
+        self._pause = True
+
+    def _recover(self) -> None:
+        """After a failure of our own: end the tree, keep the error, and go on obeying."""
+        if self._trouble:
+            self._feed(Broken(self._trouble, alive=self._child is not None))
+            self._trouble = ""  # else it is tried again
+
+    def _sleep(self) -> None:
+        pause, self._pause = self._pause, False
+        try:
+            self._waiter.wait(*((None, _PAUSE) if pause else (self._child, self._timeout())))
+        except Exception:
+            threading.Event().wait(_PAUSE)
+            raise
+
     def _timeout(self) -> float | None:
-        if self._last and self._machine.state not in ALIVE:
+        if self._is_over():
             return 0.0
         deadlines = [each for each in (self._machine.deadline, self._debounce.deadline) if each is not None]
         return max(0.0, min(deadlines) - self._clock()) if deadlines else None
-
-    def _broken(self, error: Exception) -> None:
-        """After a failure of our own: end the tree, keep the error, and go on obeying."""
-        report(logger, "supervising process %r failed", self._config.id)
-        reason = self._status.redact(f"internal error: {type(error).__name__}: {error}")
-        try:
-            self._feed(Broken(reason, alive=self._child is not None))
-        except Exception:
-            report(logger, "ending process %r failed, it will be tried again", self._config.id)
-        self._waiter.wait(None, _PAUSE)
 
     # -- what is asked --------------------------------------------------------
     def _take(self, message: Message) -> None:
         if isinstance(message, Changed):
             self._debounce.touch(self._clock())
-        elif isinstance(message.input, Start) and self._machine.state in UP:
-            self.inbox.answer(message, AlreadyRunning(self._config.id))
+            return
+        self._tickets.append(message)  # whatever fails from here on, it will be answered
+        self._last = self._last or message.last
+        if isinstance(message.input, Start) and self._machine.state in UP:
+            self._answer(message, AlreadyRunning(self._config.id))
         elif self._last and message.wants_it_up:  # came in behind the end of the manager, or its removal
-            self.inbox.answer(message, Overruled(self._config.id, self._status))
+            self._answer(message, Overruled(self._config.id, self._status))
         else:
             self._overrule(message)
-            self._last = self._last or message.last
-            self._tickets.append(message)
             self.inbox.acknowledge(message)
             self._changes.reset()
+            self._watch_lost = None
             self._feed(message.input)
 
     def _overrule(self, ticket: Ticket) -> None:
@@ -169,12 +191,11 @@ class Supervisor(threading.Thread):
     def _reload(self) -> None:
         if self._machine.state not in RELOADABLE:
             return
-        age = self._clock() - self._status.since if self._status.since is not None else 0.0
-        loop = self._changes.restarted(age)
-        self._feed(Restart())
-        if loop:
+        since = self._status.since  # what does not run changes nothing
+        if since is not None and self._changes.restarted(self._clock() - since):
             self._unwatch("degraded: keeps changing what it watches")
             logger.warning("process %r is no longer watched: it keeps changing what it watches", self._config.id)
+        self._feed(Restart())
 
     # -- news of the child ----------------------------------------------------
     def _hear(self, child: Child, news: Exited | Gone) -> None:
@@ -207,9 +228,8 @@ class Supervisor(threading.Thread):
                 self._publish(escaped=self._child.survivors())
 
     def _spawn(self, run: int) -> Spawned | SpawnFailed:
-        if self._watch is None:
+        if self._watch is None and self._watch_lost is None:
             self._watch = self._surroundings.watch(lambda path: self.inbox.post(Changed(path)))
-            self._watch_lost = None
         try:
             prepared = self._surroundings.prepare(run)
         except LaunchError as error:

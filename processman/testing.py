@@ -64,6 +64,7 @@ class FakeChild:
         self._wake = wake
         self._news: list[Exited | Gone] = []
         self._exit: Exit | None = None
+        self._left = False
 
     def age(self) -> float:
         """Return how many seconds ago it began."""
@@ -87,8 +88,11 @@ class FakeChild:
         self._wake()
 
     def poll(self) -> Exited | Gone | None:
-        """Return the next news."""
-        return self._news.pop(0) if self._news else None
+        """Return the next news; the end is told again until it was heard."""
+        if self._news:
+            self._left = True
+            return self._news.pop(0)
+        return Gone(self._exit) if self._left and self._exit and not self.rest else None
 
     def terminate(self, signal: str) -> None:
         """Note the signal, and obey."""
