@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from . import ledger
-from .tree import SIGKILL, Entry, Member, Snapshot, create_time, snapshot
+from .table import Entry, Snapshot, create_time
+from .tree import SIGKILL, Member
 
 logger = logging.getLogger(__name__)
 
@@ -35,23 +36,23 @@ def _end(leftover: ledger.Leftover) -> tuple[str, ...]:
     for number, patience in ((int(signal.SIGTERM), GRACE), (SIGKILL, PATIENCE)):
         deadline = time.monotonic() + patience
         signalled: set[tuple[int, float]] = set()
-        while (entries := _entries(leftover, snapshot())) and time.monotonic() < deadline:
+        while (entries := _entries(leftover, Snapshot())) and time.monotonic() < deadline:
             new = [entry for entry in entries if (entry.pid, entry.start) not in signalled]
             signalled.update((entry.pid, entry.start) for entry in new)
             for entry in new:
                 logger.warning("ending %s (pid %d), left by a killed manager", entry.name, entry.pid)
             _signal_and_wait(entries, new, number, deadline)
-    return tuple(f"{entry.name} (pid {entry.pid})" for entry in _entries(leftover, snapshot()))
+    return tuple(f"{entry.name} (pid {entry.pid})" for entry in _entries(leftover, Snapshot()))
 
 
 def _entries(leftover: ledger.Leftover, now: Snapshot) -> list[Entry]:
     """Return what carries the mark of *leftover* or is a leader that it recorded, and all below."""
-    recorded = {
-        one.pid for one in leftover.processes
-        if one.pid in now.entries and create_time(one.pid) == one.create_time
-    }
-    roots = [pid for pid, mark in now.marks.items() if mark[0] == leftover.instance]
-    return now.with_descendants({*roots, *recorded})
+    recorded = {one.pid: one.create_time for one in leftover.processes}
+    return now.with_descendants(
+        entry for pid, entry in now.strays.items()
+        if now.marks.get(pid, ("",))[0] == leftover.instance
+        or (pid in recorded and create_time(pid) == recorded[pid])
+    )
 
 
 def _signal_and_wait(entries: list[Entry], new: list[Entry], number: int, deadline: float) -> None:

@@ -22,7 +22,8 @@ from .journal import Journal
 from .lifecycle import Exited, Gone
 from .reader import Output
 from .states import Exit
-from .tree import SIGKILL, ProcessTable, Tree, age, create_time, open_pidfd
+from .table import ProcessTable, age, create_time
+from .tree import SIGKILL, Tree, open_pidfd
 from .wake import Wake
 
 logger = logging.getLogger(__name__)

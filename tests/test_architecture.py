@@ -19,7 +19,7 @@ FLOORS = {
     0: """_version config debounce duration environment errors events failures lifecycle lines masking private problems
           restart schema states""",
     1: """bridge engine filewatch foreground inbox inotify interpreter journal keeper kept launch ledger
-          leftovers loader local observers owner reader roots tree wake""",
+          leftovers loader local observers owner reader roots table tree wake""",
     2: "supervisor",
     3: "manager runtime",
     4: "__init__",
@@ -31,8 +31,8 @@ FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split(
 #: what only these modules may import or call; a name stands for everything below it
 DOORS = {
     "jsonschema": {"problems"},
-    "psutil": {"local", "tree"},
-    "subprocess": {"local", "tree", "kept"},
+    "psutil": {"table", "tree"},
+    "subprocess": {"local", "kept"},
     "watchdog": {"filewatch"},
     "werkzeug": {"wsgi"},
     "multiprocessing": set(),
