@@ -7,6 +7,7 @@ elsewhere psutil does.
 """
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -129,7 +130,8 @@ def _session(pid: int) -> int | None:
 def _linux_entry(pid: int, *, since: float = 0.0) -> Entry | None:
     try:
         fd = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
-    except OSError:
+    except OSError as error:
+        _check_gone(error)
         return None
     try:
         data = os.read(fd, 1024)
@@ -144,6 +146,12 @@ def _linux_entry(pid: int, *, since: float = 0.0) -> Entry | None:
         return None
     name = before.partition(b"(")[2].decode("utf-8", "replace")
     return Entry(pid, int(fields[1]), int(fields[2]), int(fields[3]), start, name)
+
+
+def _check_gone(error: OSError) -> None:
+    """Take *error* for the end of a process, unless it is the want of a descriptor to look with."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        raise error
 
 
 def _psutil_entry(pid: int, *, since: float = 0.0) -> Entry | None:
@@ -166,7 +174,10 @@ def _mark(pid: int) -> tuple[str, str] | None:
             return _find(data, b"PROCESSMAN_INSTANCE"), _find(data, b"PROCESSMAN_ID")
         environ = psutil.Process(pid).environ()
         return environ["PROCESSMAN_INSTANCE"], environ["PROCESSMAN_ID"]
-    except (psutil.Error, OSError, LookupError, ValueError):
+    except OSError as error:
+        _check_gone(error)
+        return None
+    except (psutil.Error, LookupError, ValueError):
         return None
 
 

@@ -36,9 +36,12 @@ class Member:
         self.entry = entry
         self.denied = False
         self.pidfd = open_pidfd(entry.pid)
-        if not self.is_same():
+        try:
+            if not self.is_same():
+                raise ProcessLookupError(entry.pid)
+        except OSError:
             self.close()
-            raise ProcessLookupError(entry.pid)
+            raise
 
     def is_same(self) -> bool:
         """Tell whether the pid still means this process."""
@@ -47,13 +50,19 @@ class Member:
 
     def group(self) -> int:
         """Return the group that it is in by now; it may have left the one it was found in."""
-        now = find(self.entry.pid)
+        try:
+            now = find(self.entry.pid)
+        except OSError:  # no descriptors left
+            now = None
         return self.entry.pgid if now is None else now.pgid
 
     def is_alive(self) -> bool:
         """Tell whether it still runs; a zombie does not."""
         if self.pidfd is None:
-            return self.is_same()
+            try:
+                return self.is_same()
+            except OSError:  # no descriptors left: as far as is known
+                return True
         poller = select.poll()
         poller.register(self.pidfd, select.POLLIN)
         return not poller.poll(0)
@@ -70,6 +79,8 @@ class Member:
             pass
         except (PermissionError, psutil.AccessDenied):
             self.denied = True
+        except OSError as error:
+            logger.warning("cannot signal %s: %s", self, error)
 
     def close(self) -> None:
         """Give the pidfd back."""
@@ -91,13 +102,22 @@ class Tree:
         self._members: dict[int, Member] = {}
         #: what newcomers get
         self._signal: int | None = None
+        #: the last look failed, for want of a descriptor
+        self._blind = False
 
     def look(self) -> bool:
-        """Look at the process table, take in what is new, and tell whether anything lives."""
-        for entry in self._table.look().below(self._pid, self._mark):
-            known = self._members.get(entry.pid)
-            if known is None or known.entry.start != entry.start:
-                self._adopt(entry)
+        """Look at the process table, take in what is new, and tell whether anything lives, or may live."""
+        try:
+            for entry in self._table.look().below(self._pid, self._mark):
+                known = self._members.get(entry.pid)
+                if known is None or known.entry.start != entry.start:
+                    self._adopt(entry)
+        except OSError as error:
+            if not self._blind:
+                logger.warning("cannot look for descendants of process %r: %s", self._mark[1], error)
+            self._blind = True
+            return True
+        self._blind = False
         return self.lives()
 
     def lives(self) -> bool:
@@ -129,6 +149,8 @@ class Tree:
 
     def pidfds(self) -> list[int] | None:
         """Return what becomes readable when a member dies; ``None`` when only looking tells."""
+        if self._blind:
+            return None
         fds = [member.pidfd for member in self._members.values()]
         return [fd for fd in fds if fd is not None] if None not in fds else None
 

@@ -1,4 +1,7 @@
-"""Let only ROOM descriptors be had while a process is restarted TIMES over and another crashes, then more again."""
+"""Let only ROOM descriptors be had while a process is restarted TIMES over and another crashes, then more again.
+
+The one that crashes leaves a child in a session of its own, which keeps the pipes.
+"""
 import os
 import resource
 import signal
@@ -11,7 +14,7 @@ from processman import StartFailed
 room, times = map(int, sys.argv[1:])
 made = manager(
     shell("fails", "echo ready; exec sleep 600", autostart=False, max_retries=-1),
-    shell("crashes", "echo ready; exec sleep 600", max_retries=-1),
+    shell("crashes", "setsid sleep 600 & echo pid $!; wait", max_retries=-1, stop_timeout="500ms"),
     shell("bystander", "echo ready; exec sleep 600"),
 )
 made.start()
@@ -19,11 +22,13 @@ for id in ("crashes", "bystander"):
     made.wait_for(id, lambda status: status.status == "running", timeout=30)
 made.start_process("fails", timeout=30)
 made.stop_process("fails", timeout=30)
+until(lambda: made.logs("crashes"))
+rest = int(made.logs("crashes")[0].content.split()[1])
 before = resources()
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 highest = max(int(name) for name in os.listdir("/proc/self/fd"))
 fillers = [os.open("/dev/null", os.O_RDONLY) for _ in range(highest + 1 - before[0])]  # no gaps below the limit
-top = max(int(name) for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}"))
+top = max(fillers + [highest])
 resource.setrlimit(resource.RLIMIT_NOFILE, (top + 1 + room, hard))
 errors = set()
 for _ in range(times):
@@ -32,7 +37,7 @@ for _ in range(times):
     except StartFailed as error:
         errors.add(error.status.last_error)
 os.kill(made.status("crashes").pid, signal.SIGKILL)
-made.wait_for("crashes", lambda status: status.status not in ("running", "stopping") or status.escaped, timeout=30)
+made.wait_for("crashes", lambda status: status.status != "running", timeout=30)
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 for fd in fillers:
     os.close(fd)
@@ -44,4 +49,4 @@ until(lambda: resources() == before, timeout=10)
 made.start_process("fails", timeout=30)
 status = {each.id: each for each in made.list()}
 made.stop()
-tell(crashes=status["crashes"].signal, bystander=status["bystander"].run, before=before, after=resources())
+tell(crashes=status["crashes"].signal, rest=rest, bystander=status["bystander"].run, before=before, after=resources())

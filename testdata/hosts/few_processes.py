@@ -1,4 +1,5 @@
-"""As a user with nothing else running, allow ROOM more threads and processes, restart TIMES over, then allow more."""
+"""Become USER, who has nothing else running; allow ROOM more threads and processes, restart TIMES over, allow more."""
+import ctypes
 import os
 import resource
 import sys
@@ -7,9 +8,13 @@ from common import manager, resources, shell, tell, until
 
 from processman import StartFailed
 
-room, times = map(int, sys.argv[1:])
+user, room, times = map(int, sys.argv[1:])
 made = manager(shell("fails", "echo ready; exec sleep 600", autostart=False, max_retries=-1),
                shell("bystander", "echo ready; exec sleep 600"))
+os.setgroups([])
+os.setgid(user)
+os.setuid(user)
+ctypes.CDLL(None).prctl(4, 1)  # PR_SET_DUMPABLE: else our own /proc is root's
 made.start()
 made.wait_for("bystander", "running", timeout=30)
 made.start_process("fails", timeout=30)

@@ -35,9 +35,11 @@ def finish(host: subprocess.Popen[str], timeout: float = 60) -> tuple[int, list[
     return host.returncode, [json.loads(line) for line in out.splitlines()], err
 
 
-def told(directory: Path, script: str, *args: object, **more: Any) -> list[dict[str, Any]]:
+def told(
+    directory: Path, script: str, *args: object, patience: float = 60, **more: Any
+) -> list[dict[str, Any]]:
     """Run a host to its end, which has to be a good one, and return what it told."""
-    code, facts, err = finish(begin(directory, script, *args, **more))
+    code, facts, err = finish(begin(directory, script, *args, **more), patience)
     assert code == 0, err
     return facts
 
