@@ -32,7 +32,7 @@ class Bridge:
 
     def __init__(self) -> None:
         self._bell = threading.Event()
-        self._taps: tuple[_Tap, ...] = ()
+        self._taps: dict[Journal, _Tap] = {}
         self._closing = False
         self._thread: threading.Thread | None = None
 
@@ -48,11 +48,11 @@ class Bridge:
         """Follow one more journal, from its next line on."""
         tap = _Tap(journal, self._bell)
         journal.on_append = tap.offer
-        self._taps = (*self._taps, tap)
+        self._taps[journal] = tap
 
-    def forget(self, journal: Journal) -> None:
-        """Follow *journal* no longer."""
-        self._taps = tuple(tap for tap in self._taps if tap.journal is not journal)
+    def forget_closed(self) -> None:
+        """Let go of the journals that are closed, once their last line is delivered."""
+        self._bell.set()
 
     def close(self) -> None:
         """Deliver what there is and end the thread; a slow handler is not waited for longer than a second."""
@@ -60,7 +60,6 @@ class Bridge:
         self._bell.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(1.0)
-        self._taps = ()
 
     def _run(self) -> None:
         closing = False
@@ -68,8 +67,11 @@ class Bridge:
             self._bell.wait()
             self._bell.clear()
             closing = self._closing
-            for tap in self._taps:
+            for journal, tap in self._taps.copy().items():
+                closed = journal.closed
                 tap.deliver()
+                if closed:
+                    del self._taps[journal]
 
 
 class _Tap:

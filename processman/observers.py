@@ -5,6 +5,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from .events import Event
@@ -23,7 +24,8 @@ class Observers:
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.Lock())
         self._subscribers: tuple[Callable[[Event], None], ...] = ()
-        self._backlog: deque[Event] = deque()
+        #: each event with those who had subscribed by then
+        self._backlog: deque[tuple[Event, tuple[Callable[[Event], None], ...]]] = deque()
         self._dropped = 0
         self._seq = 0
         self._closing = False
@@ -45,8 +47,8 @@ class Observers:
             self._closing = False
             if not self._subscribers or (self._thread is not None and self._thread.is_alive()):
                 return
-            thread = self._thread = threading.Thread(target=self._run, name="processman-observers", daemon=True)
-        thread.start()
+            self._thread = threading.Thread(target=self._run, name="processman-observers", daemon=True)
+            self._thread.start()  # under the lock: else two that open at once make two
 
     def close(self) -> None:
         """End the thread when it has told what there is; wait for that, but not long for a slow subscriber."""
@@ -66,9 +68,10 @@ class Observers:
             if len(self._backlog) >= BACKLOG:
                 self._backlog.popleft()
                 self._dropped += 1
-            self._backlog.append(Event(
-                seq=self._seq, timestamp=datetime.now(UTC), process_id=status.id, kind=kind, status=status,
-            ))
+            event = Event(
+                seq=self._seq, timestamp=datetime.now(UTC), process_id=status.id, kind=kind, status=status
+            )
+            self._backlog.append((event, self._subscribers))
             self._changed.notify_all()
 
     def is_calling(self) -> bool:
@@ -83,8 +86,9 @@ class Observers:
     def _run(self) -> None:
         while (batch := self._next()) is not None:
             event, subscribers, dropped = batch
-            if dropped:
-                logger.warning("%d events were dropped: a subscriber is too slow", dropped)
+            with suppress(Exception):  # of a handler of the host
+                if dropped:
+                    logger.warning("%d events were dropped: a subscriber is too slow", dropped)
             for call in subscribers:
                 try:
                     call(event)
@@ -100,4 +104,5 @@ class Observers:
                 self._thread = None
                 return None
             dropped, self._dropped = self._dropped, 0
-            return self._backlog.popleft(), self._subscribers, dropped
+            event, subscribers = self._backlog.popleft()
+            return event, tuple(one for one in subscribers if one in self._subscribers), dropped

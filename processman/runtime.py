@@ -61,10 +61,9 @@ class Runtime:
     def forget(self, id: str) -> None:
         """Let go of process *id*, which is supervised no longer."""
         processes = dict(self.processes)
-        process = processes.pop(id, None)
+        processes.pop(id, None)
         self.processes = processes
-        if process is not None:
-            self._bridge.forget(process.journal)
+        self._bridge.forget_closed()
 
     def stop(self, deadline: float | None) -> dict[str, tuple[str, ...]]:
         """End all side by side until the monotonic *deadline*, then close; return what survived, by id.

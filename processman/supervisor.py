@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -194,7 +195,8 @@ class Supervisor(threading.Thread):
         since = self._status.since  # what does not run changes nothing
         if since is not None and self._changes.restarted(self._clock() - since):
             self._unwatch("degraded: keeps changing what it watches")
-            logger.warning("process %r is no longer watched: it keeps changing what it watches", self._config.id)
+            with suppress(Exception):  # of a handler of the host
+                logger.warning("process %r keeps changing what it watches: watched no longer", self._config.id)
         self._feed(Restart())
 
     # -- news of the child ----------------------------------------------------
