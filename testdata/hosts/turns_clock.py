@@ -7,7 +7,6 @@ import datetime as datetime_module
 import os
 import signal
 import sys
-import threading
 import time
 
 real = time.time
@@ -54,9 +53,9 @@ with made:
     tell(when="running", **facts(made.status("runs")))
     turn_back()
     # waiting for its retry
+    begun = time.monotonic()
     os.kill(made.status("runs").pid, signal.SIGKILL)
     made.wait_for("runs", "crashed", timeout=30)
-    begun = time.monotonic()
     turn()
     made.wait_for("runs", "running", timeout=30)
     tell(when="crashed", took=time.monotonic() - begun, **facts(made.status("runs")))
@@ -73,4 +72,3 @@ with made:
     tell(when="restarted", **facts(made.status("runs")))
     turn_back()
     tell(when="back", **facts(made.status("runs")))
-    threading.Event().wait(0)
