@@ -69,7 +69,7 @@ class Snapshot:
         """Return what belongs to *leader*, itself excluded."""
         near = (
             entry for pid in self._sessions.get(leader, ())
-            if pid != leader and (entry := find(pid)) is not None and entry.sid == leader  # by now it may be another
+            if pid != leader and (entry := find(pid)) is not None and entry.sid == leader  # still
         )
         far = (*self._children.get(leader, ()), *self._marked.get(mark, ()))
         return self.with_descendants((*near, *far))
