@@ -82,7 +82,8 @@ class Manager:
         :raises DuplicateProcess: the id is taken.
         """
         self._check_owner()
-        process = dataclasses.replace(process, cwd=os.path.abspath(process.cwd))
+        if not os.path.isabs(process.cwd):
+            process = dataclasses.replace(process, cwd=os.path.abspath(process.cwd))
         with self._lock:
             if process.id in self._registered or process.id in self._processes:
                 raise DuplicateProcess(process.id)

@@ -56,8 +56,10 @@ class Output:
 
     def finish(self) -> None:
         """Read what is there, close the pipes and end the threads."""
-        self._wake.set()
-        ended = [done.acquire(timeout=_JOIN) for done in self._readers]
+        reading = [done for done in self._readers if not done.acquire(blocking=False)]
+        if reading:
+            self._wake.set()
+        ended = [done.acquire(timeout=_JOIN) for done in reading]
         if all(ended):
             self._wake.close()
 
