@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from . import orphans
 from .engine import Child, Launch, Waiter
 from .journal import Journal
 from .lifecycle import Exited, Gone
@@ -64,6 +65,10 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self._table = ProcessTable()
+
+    def reap_orphans(self) -> None:
+        """From now on, reap what is given to this process by the system, and is no child of a host."""
+        orphans.begin_to_reap(self._table.leaders)
 
     def waiter(self) -> Waiter:
         """Return a place to sleep for one supervisor."""

@@ -19,7 +19,7 @@ FLOORS = {
     0: """_version config debounce duration environment errors events failures lifecycle lines masking private problems
           restart schema states""",
     1: """bridge engine filewatch foreground inbox inotify interpreter journal keeper kept launch ledger
-          leftovers loader local observers owner reader roots table tree wake""",
+          leftovers loader local observers orphans owner reader roots table tree wake""",
     2: "supervisor",
     3: "manager runtime",
     4: "__init__",
@@ -49,7 +49,7 @@ DOORS = {
     "os.popen": set(),
     "os.posix_spawn": {"local"},
     "os.wait": set(),
-    "os.waitpid": {"keeper", "local"},
+    "os.waitpid": {"keeper", "local", "orphans"},
     "os.chdir": set(),
     "os.umask": set(),
     "time.sleep": set(),

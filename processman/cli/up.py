@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from .. import foreground
 from ..client import MOUNT
 from ..config import Config
+from ..local import LocalEngine
 from ..manager import Manager
 from ..wsgi import bearer, create_app
 from ..wsgi.server import Server
@@ -31,10 +32,12 @@ def up(arguments: Namespace) -> int:
     """Run until a signal; return the exit code."""
     _raise_descriptor_limit()
     config = existing(arguments.config)
+    engine = LocalEngine()
+    engine.reap_orphans()
     manager = Manager(Config(
         data_dir=str(arguments.dir), port=arguments.port, dev=arguments.dev,
         **{} if config is None else {"config_file": str(config)},
-    ))
+    ), _engine=engine)
     with claim(arguments.dir) as home, console.shown():
         secret, token_file = token(home, arguments.token_file)
         host, port = arguments.http
