@@ -87,9 +87,9 @@ class Manager:
         with self._lock:
             if process.id in self._registered or process.id in self._processes:
                 raise DuplicateProcess(process.id)
-            self._registered[process.id] = process
             runtime = self._runtime if self.started else None
             managed = runtime.manage(process, templated=False) if runtime is not None else None
+            self._registered[process.id] = process
         if managed is not None:
             self._begin(managed)
 
@@ -112,11 +112,12 @@ class Manager:
             data_dir = Path(self.config.data_dir).absolute()
             end_leftovers(data_dir)
             self._observers.open()
+            runtime = Runtime(self.config, self._observers, engine=self._engine)
+            managed = runtime.manage_all(configs)
             with self._lock:
                 self._owner = os.getpid()
-                self._runtime = Runtime(self.config, self._observers, engine=self._engine)
+                self._runtime = runtime
                 self._phase = _Phase.STARTED
-                managed = [self._runtime.manage(config, templated=templated) for config, templated in configs]
             atexit.register(self._at_exit)
             for process in managed:
                 self._begin(process)
@@ -180,9 +181,10 @@ class Manager:
         """
         process = self._ready(id, wait=wait)
         ticket = process.ask(Start())
-        process.wait_taken(ticket)
         if wait:
             process.wait_answered(ticket, timeout)
+        else:
+            process.wait_taken(ticket)
 
     def stop_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
         """Stop process *id*; return when its whole tree is gone. In any state.
@@ -257,7 +259,7 @@ class Manager:
             registered, processes = dict(self._registered), self._processes
         return tuple(
             processes[id].status if id in processes else _unstarted(registered[id])
-            for id in {**registered, **processes}
+            for id in {**processes, **registered}
         )
 
     def logs(self, id: str, lines: int = 100) -> tuple[LogLine, ...]:
@@ -293,7 +295,7 @@ class Manager:
         """The ids, in the order of registration."""
         self._check_owner()
         with self._lock:
-            return tuple({**self._registered, **self._processes})
+            return tuple({**self._processes, **self._registered})
 
     def __contains__(self, id: object) -> bool:
         return id in self.ids

@@ -5,7 +5,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -57,6 +57,16 @@ class Runtime:
         self._bridge.follow(process.journal)
         self.processes = {**self.processes, config.id: process}
         return process
+
+    def manage_all(self, configs: Iterable[tuple[ProcessConfig, bool]]) -> Sequence[ManagedProcess]:
+        """Manage each of *configs*, whether templated or not, or nothing at all."""
+        try:
+            return [self.manage(config, templated=templated) for config, templated in configs]
+        except BaseException:
+            for process in self.processes.values():  # so that they end, and give back what they hold
+                process.begin()
+            self.stop(None)
+            raise
 
     def forget(self, id: str) -> None:
         """Let go of process *id*, which is supervised no longer."""

@@ -268,6 +268,7 @@ class Supervisor(threading.Thread):
         status = self._status = dataclasses.replace(
             old,
             status=machine.state,
+            uptime=None if old.since is None else max(0.0, self._clock() - old.since),
             run=machine.run,
             restart_count=max(0, machine.run - 1),
             last_error=old.redact(machine.last_error),
@@ -343,7 +344,8 @@ class ManagedProcess:
 
     def wait_for(self, accept: Callable[[Status], bool], timeout: float | None) -> Status:
         """Wait for a status that *accept* accepts, from the present one on."""
-        return self._inbox.wait_for(accept, timeout)
+        status = self._inbox.wait_for(accept, timeout)
+        return self.status if status is self._inbox.status else status
 
     def join(self, timeout: float) -> None:
         """Wait for the supervisor's end."""
