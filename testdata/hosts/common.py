@@ -42,6 +42,14 @@ def said(made, id, text):
     return any(text in line.content for line in made.logs(id, lines=1000))
 
 
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def resources():
     """The numbers of descriptors and threads, the look itself not counted."""
     return len(os.listdir("/proc/self/fd")) - 1, len(os.listdir("/proc/self/task"))
