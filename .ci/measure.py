@@ -1,4 +1,4 @@
-"""Measure the program that is starting, as coverage.py does for subprocesses; but no child of a test, nor an example.
+"""Measure the program that is starting, as coverage.py does for subprocesses; no child of a test, no example.
 
 Coverage would measure whatever inherits its variable, and slow down the children, and handle their signals.
 """

@@ -16,7 +16,8 @@ PACKAGE = ROOT / "processman"
 
 #: a module imports from its own floor and from lower ones; a name stands for the package of that name, too
 FLOORS = {
-    0: """_version config debounce duration environment errors events failures lifecycle lines masking private problems
+    0: """_version config debounce duration environment errors events failures lifecycle lines
+    masking private problems
           restart schema states""",
     1: """bridge engine filewatch foreground inbox inotify interpreter journal keeper kept launch ledger
           leftovers loader local observers orphans owner reader roots table tree wake""",

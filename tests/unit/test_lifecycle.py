@@ -303,14 +303,16 @@ def test_a_broken_supervisor_without_a_child_fails() -> None:
 @pytest.mark.parametrize("seed", range(300))
 def test_random_histories_keep_one_child_and_end_every_wish(seed: int) -> None:
     chance = random.Random(seed)
-    machine = Lifecycle(RestartPolicy(max_retries=chance.choice([-1, 0, 2]), restart=chance.choice(["always", "never"])))
+    policy = RestartPolicy(max_retries=chance.choice([-1, 0, 2]), restart=chance.choice(["always", "never"]))
+    machine = Lifecycle(policy)
     child, now = None, 0.0
     for _ in range(300):
         now += chance.choice([0.0, 0.05, 1.0, 11.0])
         if machine.state is State.STARTING:
             worked = chance.random() < 0.7
             child = "leader" if worked else None
-            actions = machine.handle(Spawned() if worked else SpawnFailed("no", chance.choice(["invalid", "transient"])), now)
+            failed = SpawnFailed("no", chance.choice(["invalid", "transient"]))
+            actions = machine.handle(Spawned() if worked else failed, now)
         elif child == "leader" and chance.random() < 0.3:
             rest = chance.random() < 0.3
             child = "rest" if rest else None
