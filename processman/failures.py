@@ -2,10 +2,12 @@
 from __future__ import annotations
 
 import logging
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
 
 
-def report(logger: logging.Logger, message: str, *args: object) -> None:
-    """Log *message* and the exception at hand, whatever the handlers of the host make of it."""
+def report(logger: logging.Logger, message: str, *args: object, redact: Callable[[str], str] = str) -> None:
+    """Log *message* and the exception at hand, masked by *redact*, whatever the handlers of the host make of it."""
     with suppress(Exception):
-        logger.exception(message, *args, stacklevel=2)
+        logger.error(f"{message}\n%s", *args, redact(traceback.format_exc()), stacklevel=2)

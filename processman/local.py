@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from . import orphans
@@ -167,7 +168,7 @@ class LocalChild:
         if not _HAS_WAITID:
             return self._take()
         try:
-            result = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            result = os.waitid(*self._held(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return self._lost()
         if result is None:
@@ -175,6 +176,10 @@ class LocalChild:
         if result.si_code == os.CLD_EXITED:
             return Exit(code=result.si_status)
         return Exit(signal=_signal_name(result.si_status))
+
+    def _held(self) -> tuple[int, int]:
+        """Return what names the leader: by its pid somebody else may be meant, once the host took its status."""
+        return (os.P_PID, self.pid) if self.pidfd is None else (os.P_PIDFD, self.pidfd)
 
     def _take(self) -> Exit | None:
         """Do as :meth:`_peek` where an exit can only be seen by reaping (Windows; macOS before Python 3.13)."""
@@ -193,10 +198,7 @@ class LocalChild:
         return Exit(code=os.waitstatus_to_exitcode(status))
 
     def _lost(self) -> Exit:
-        logger.warning(
-            "the host process took the exit status of process %r: it ignores SIGCHLD or waits for any child",
-            self._id,
-        )
+        _warn_of_reaping()
         self._forget_leader()
         return Exit()
 
@@ -261,6 +263,15 @@ class ConditionWaiter:
 
     def close(self) -> None:
         """There is nothing to release."""
+
+
+@cache
+def _warn_of_reaping() -> None:
+    """Say it once: in such a host it happens at every exit."""
+    logger.warning(
+        "exit statuses are unknown: the host process ignores SIGCHLD or waits for any child, "
+        "and so takes those of processes that are managed"
+    )
 
 
 def _restoring_signals(launch: Launch) -> tuple[str, ...]:

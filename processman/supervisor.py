@@ -143,7 +143,7 @@ class Supervisor(threading.Thread):
             self._perform(action)
 
     def _broken(self, error: Exception) -> None:
-        report(logger, "supervising process %r failed", self._config.id)
+        report(logger, "supervising process %r failed", self._config.id, redact=self._status.redact)
         self._trouble = self._status.redact(f"internal error: {type(error).__name__}: {error}")
         self._pause = True
 
