@@ -11,7 +11,8 @@ made = manager(
 )
 os.nice(19)
 made.start()
-until(lambda: all(said(made, id, "ready") for id in made))
+until(lambda: all(said(made, id, "ready") for id in made))  # which may be before we have got to say "running"
+until(lambda: all(status.status != "starting" for status in made.list()))
 running = {status.id: [status.status, status.run, status.last_error] for status in made.list()}
 begun = time.monotonic()
 made.stop()

@@ -135,7 +135,7 @@ def test_start_behind_the_end_is_overruled(manager: Manager, end: str) -> None:
 
     thread = threading.Thread(target=ending)
     thread.start()
-    wait_for_line(manager, "slow", "stopping")
+    until(lambda: any("stopping" in line.content for line in manager.logs("slow")))
     with pytest.raises(NotStarted if end == "stop" else Overruled):
         manager.restart_process("slow", timeout=10)
     thread.join(10)
