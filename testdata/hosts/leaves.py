@@ -13,6 +13,8 @@ made = manager(
 )
 made.start()
 until(lambda: all(said(made, id, "ready") for id in made))
+for id in ("claims", "daemon", "session", "asleep"):
+    made.wait_for(id, "running", timeout=30)  # the line may come first
 named = [made.logs(id)[0].content.split()[1] for id in ("daemon", "session")]
 tell(pids=[status.pid for status in made.list() if status.id != "crashes"] + [int(pid) for pid in named])
 threading.Event().wait(600)

@@ -11,7 +11,7 @@ from processman import StopFailed
 
 made = manager(child("foreign", "changes_user.py", stop_timeout="200ms", max_retries=-1))
 made.start()
-until(lambda: said(made, "foreign", "ready"))
+until(lambda: said(made, "foreign", "ready") and made.status("foreign").pid)
 pid = made.status("foreign").pid
 os.setresuid(12345, 12345, 12345)
 

@@ -65,7 +65,7 @@ hurt = 0
 for number in range(rounds):
     id = f"{what}{number}"
     made.register(shell(id, TEXTS[what], stop_timeout="300ms", max_retries=0))
-    until(lambda id=id: said(made, id, "ready"))
+    until(lambda id=id: said(made, id, "ready") and made.status(id).pid)  # the line may come first
     leader, member = made.status(id).pid, int(made.logs(id)[0].content.split()[0])
     strangers = list(strangers_of(id, leader, member))
     for kind, stranger in strangers:

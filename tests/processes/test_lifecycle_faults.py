@@ -32,6 +32,7 @@ def begin(manager: Manager, *processes: ProcessConfig) -> None:
     manager.start()
     for process in processes:
         wait_for_line(manager, process.id, "ready")
+        manager.wait_for(process.id, lambda s: s.status not in ("stopped", "starting"), timeout=10)  # a bit later
 
 
 def run_retries(manager: Manager) -> None:

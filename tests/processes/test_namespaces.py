@@ -29,7 +29,7 @@ def namespace(tmp_path: Path) -> tuple[list[str], dict[str, Any]]:
     return [*NAMESPACE, sys.executable], {"env": os.environ | more, "text": True}
 
 
-@pytest.mark.parametrize("rounds", [3, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("what", ["member", "leader"])
 def test_strangers_with_reused_numbers_are_not_hurt(
     namespace: tuple[list[str], dict[str, Any]], what: str, rounds: int
