@@ -1,114 +1,28 @@
 """Watching files: one thread tells each :class:`Watch` which of its files changed.
 
-What is watched follows the files: whenever a directory comes or goes, the needs of all watches are found
-anew and the source is armed with exactly these. So a missing, replaced or moved root is no special case.
+What is watched follows the files: whenever a directory comes or goes, what all watches need is found anew,
+and exactly that is watched. So a missing, replaced or moved root is no special case.
 """
 from __future__ import annotations
 
-import errno
 import logging
 import os
-import queue
-import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from .inotify import Inotify, Reach, Seen
-from .roots import Roots
-
-if TYPE_CHECKING:
-    from watchdog.events import FileSystemEvent
-    from watchdog.observers.api import BaseObserver
+from .roots import Roots, Seen
+from .sources import Source, of_the_system
 
 logger = logging.getLogger(__name__)
 
-#: seconds that :meth:`FileWatch.watch` waits until all is armed, and :meth:`FileWatch.close` for the thread
+#: seconds that :meth:`FileWatch.watch` waits until all is watched, and :meth:`FileWatch.close` for the thread
 _PATIENCE = 1.0
-#: seconds after which to look for what came while arming
+#: seconds after which to look for what came meanwhile
 _SOON = 0.05
-_KINDS = dict.fromkeys(("modified", "closed"), "modified") | {x: x for x in ("created", "moved", "deleted")}
-
-
-class Source(Protocol):
-    """Where events come from. :class:`~processman.inotify.Inotify` says what each method does."""
-
-    recursive: bool
-
-    def arm(self, wanted: Mapping[str, Reach]) -> tuple[list[str], dict[str, OSError]]: ...
-    def wait(self, timeout: float | None) -> list[Seen]: ...
-    def wake(self) -> None: ...
-    def alive(self) -> bool: ...
-    def close(self) -> None: ...
-
-
-class Observed:
-    """The source where the system watches whole trees, on macOS and Windows: a watchdog observer.
-
-    On Linux that would take three threads, three descriptors and a watch in every ignored directory for each
-    root, not see into directories that are moved in, and be silent when the limit of watches is reached.
-    """
-
-    recursive = True
-
-    def __init__(self, observer: BaseObserver | None = None) -> None:
-        from watchdog.events import FileSystemEventHandler
-        from watchdog.observers import Observer
-
-        self._events: queue.SimpleQueue[FileSystemEvent | None] = queue.SimpleQueue()
-        self._watches: dict[tuple[str, bool], Any] = {}
-        #: directories that may be others by now
-        self._replaced: set[str] = set()
-        self._handler = FileSystemEventHandler()
-        # all that happens in the observer's thread: an exception would end it
-        self._handler.dispatch = self._events.put  # type: ignore[assignment, method-assign]
-        self._observer = observer or Observer()
-        self._observer.start()
-
-    def arm(self, wanted: Mapping[str, Reach]) -> tuple[list[str], dict[str, OSError]]:
-        keys = {(path, reach is Reach.TREE) for path, reach in wanted.items()}
-        dead = {each.watch.path for each in self._observer.emitters if not each.should_keep_running()}
-        for key in [key for key in self._watches if key not in keys or key[0] in dead | self._replaced]:
-            self._observer.unschedule(self._watches.pop(key))
-        self._replaced.clear()
-        fresh, errors = [], {}
-        for path, recursive in keys - self._watches.keys():
-            try:
-                watch = self._observer.schedule(self._handler, path, recursive=recursive)
-                self._watches[path, recursive] = watch
-                fresh.append(path)
-            except OSError as error:
-                errors[path] = error
-        return fresh, errors
-
-    def wait(self, timeout: float | None) -> list[Seen]:
-        events = []
-        try:
-            events.append(self._events.get(timeout=timeout))
-            while True:
-                events.append(self._events.get_nowait())
-        except queue.Empty:
-            news = [seen for event in events if event is not None for seen in self._seen(event)]
-            self._replaced |= {seen.path for seen in news if seen.kind != "modified"}
-            return news
-
-    @staticmethod
-    def _seen(event: FileSystemEvent) -> Iterator[Seen]:
-        kind = _KINDS.get(event.event_type)
-        if kind is not None:
-            for path in filter(None, (event.src_path, getattr(event, "dest_path", ""))):
-                yield Seen(os.fsdecode(path), event.is_directory, kind)
-
-    def wake(self) -> None:
-        self._events.put(None)
-
-    def alive(self) -> bool:
-        return self._observer.is_alive() and all(each.is_alive() for each in tuple(self._observer.emitters))
-
-    def close(self) -> None:
-        self._observer.stop()
-        self._observer.join()
+#: what is watched: directories, each alone or with its tree, and what the source wants back to end that
+Held = dict[tuple[str, bool], Any]
 
 
 class Watch:
@@ -124,9 +38,8 @@ class Watch:
     @property
     def health(self) -> str:
         """``"on"`` or ``"degraded: why"``."""
-        if self._health != "on" or self._owner.alive():
-            return self._health
-        return "degraded: the system has ended the watching"
+        lost = self._health == "on" and not self._owner.alive()
+        return "degraded: the system has ended the watching" if lost else self._health
 
     def close(self) -> None:
         """End it. A last call of *notify* may be under way."""
@@ -134,26 +47,17 @@ class Watch:
 
     def take(self, events: Iterable[Seen]) -> None:
         """Tell what counts: files, directories that went or came with their files, and lost events."""
-        whole = ("moved", "deleted", "lost")
-        paths = (seen.path for seen in events if not seen.directory or seen.kind in whole)
+        paths = (seen.path for seen in events if not seen.directory or seen.kind == "moved")
         for path in dict.fromkeys(paths):
             if not path or self.roots.counts(path):
-                self._tell(path)
+                try:
+                    self._notify(path)
+                except Exception:  # the fault of one listener must not end the watching for all
+                    logger.exception("a listener to changes of files failed")
 
-    def _tell(self, path: str) -> None:
-        try:
-            self._notify(path)
-        except Exception:  # the fault of one listener must not end the watching for all
-            logger.exception("a listener to changes of files failed")
-
-    def judge(self, errors: Mapping[str, OSError]) -> None:
-        """Take note of what cannot be watched."""
-        more = f" and {len(errors) - 1} more" if len(errors) > 1 else ""
-        why = [f"degraded: cannot watch {path!r}{more}: {error.strerror}" for path, error in errors.items()]
-        self.set_health(next(iter(why), "on"))
-
-    def set_health(self, health: str) -> None:
-        """Log a change for the worse. The first judgement ends the waiting in :meth:`FileWatch.watch`."""
+    def judge(self, why: str) -> None:
+        """Take note of *why* not all is watched, or ``""``. The first ends the wait in :meth:`FileWatch.watch`."""
+        health = f"degraded: {why}" if why else "on"
         if health not in ("on", self._health):
             logger.warning("watching files is %s", health)
         self._health = health
@@ -163,7 +67,7 @@ class Watch:
 class FileWatch:
     """All watches of a manager: one source and one thread, from the first :meth:`watch` to :meth:`close`."""
 
-    def __init__(self, make: Callable[[], Source] = Inotify if sys.platform == "linux" else Observed) -> None:
+    def __init__(self, make: Callable[[], Source] = of_the_system) -> None:
         self._make = make
         self._lock = threading.Lock()
         self._watches: tuple[Watch, ...] = ()
@@ -174,32 +78,30 @@ class FileWatch:
         """Call ``notify(path)`` for each change of what is at or below *roots* and is not ignored.
 
         *notify* runs in the watching thread and must be quick; what it raises is logged. Its path is ``""``
-        where changes were too many to be told. Returns when all is armed, or after a second.
+        where changes were too many to be told. Returns when all is watched, or after a second.
         """
         watch = Watch(Roots(roots, ignore), notify, self)
         try:
             with self._lock:
                 self._watches += (watch,)
                 self._begin()
-        except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
-            watch.set_health(f"degraded: cannot watch files: {getattr(error, 'strerror', None) or error}")
+        except (OSError, RuntimeError, ImportError) as error:  # RuntimeError: no thread can be started
+            watch.judge(f"cannot watch files: {getattr(error, 'strerror', None) or error}")
         watch.armed.wait(_PATIENCE)
         return watch
 
     def _begin(self) -> None:
-        if self._source is not None:
-            self._source.wake()
-            return
-        source = self._make()
-        self._source = source
-        name = "processman-files"
-        self._thread = threading.Thread(target=self._run, args=(source,), name=name, daemon=True)
-        try:
-            self._thread.start()
-        except RuntimeError:
-            self._source = None
-            source.close()
-            raise
+        if self._source is None:
+            self._source = source = self._make()
+            name = "processman-files"
+            self._thread = threading.Thread(target=self._run, args=(source,), name=name, daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:
+                self._source = None
+                source.close()
+                raise
+        self._source.wake()
 
     def forget(self, watch: Watch) -> None:
         """End one watch, and no other that looks at the same files."""
@@ -217,9 +119,8 @@ class FileWatch:
         """End all watches and the thread. A later :meth:`watch` begins anew."""
         with self._lock:
             source, self._source, self._watches = self._source, None, ()
-            if source is not None:
-                source.wake()
         if source is not None:
+            source.wake()
             self._thread.join(_PATIENCE)
 
     def _run(self, source: Source) -> None:
@@ -228,36 +129,49 @@ class FileWatch:
         except Exception:
             logger.exception("watching files has failed")
             for watch in self._watches:
-                watch.set_health("degraded: watching has failed, the log says why")
+                watch.judge("watching has failed, the log says why")
         finally:
             with self._lock:
                 self._source = None if self._source is source else self._source
             source.close()
 
     def _work(self, source: Source) -> None:
-        armed: tuple[Watch, ...] | None = None
+        held: Held = {}
+        again, watches = False, tuple[Watch, ...]()
         while self._source is source:
-            if armed is not self._watches:
-                armed = watches = self._watches
-                again = self._arm(source, watches)
-            seen = source.wait(_SOON if again else None)
+            if again or watches is not self._watches:
+                watches = self._watches
+                again = _arm(source, held, watches)
+            news = source.wait(_SOON if again else None)
             for watch in watches:
-                watch.take(seen)
-            if again or any(watch.roots.concerns(each) for watch in watches for each in seen):
-                armed = None
+                watch.take(news)
+            news = [seen for seen in news if any(watch.roots.concerns(seen) for watch in watches)]
+            other = tuple(os.path.join(seen.path, "") for seen in news)  # at and below it may be others by now
+            _let_go(source, held, [each for each in held if os.path.join(each[0], "").startswith(other)])
+            again = again or bool(news)
 
-    @staticmethod
-    def _arm(source: Source, watches: Sequence[Watch]) -> bool:
-        """Watch what is needed now; return whether the files may have changed meanwhile."""
-        needs = {watch: tuple(watch.roots.needs(source.recursive)) for watch in watches}
-        wanted: dict[str, Reach] = {}
-        for path, reach in (each for need in needs.values() for each in need):
-            wanted[path] = max(reach, wanted.get(path, reach))
-        fresh, failed = source.arm(wanted)
-        gone = (errno.ENOENT, errno.ENOTDIR)
-        errors = {path: error for path, error in failed.items() if error.errno not in gone}
-        for watch, need in needs.items():
-            if watch.armed.is_set():  # what came with new directories, before they were watched
-                watch.take(seen for directory in fresh for seen in watch.roots.inside(directory))
-            watch.judge({path: errors[path] for path, _ in need if path in errors})
-        return bool(fresh) or len(errors) < len(failed)
+
+def _arm(source: Source, held: Held, watches: Sequence[Watch]) -> bool:
+    """Watch exactly what is needed now; return whether files may have changed meanwhile."""
+    needs = {watch: tuple(watch.roots.needs(source.recursive)) for watch in watches}
+    wanted = dict.fromkeys(each for need in needs.values() for each in need)
+    _let_go(source, held, held.keys() - wanted.keys())
+    fresh, errors, gone = [], {}, False
+    for path, tree in [each for each in wanted if each not in held]:
+        try:
+            held[path, tree] = source.begin(path, tree)
+            fresh.append(path)
+        except (FileNotFoundError, NotADirectoryError):
+            gone = True
+        except OSError as error:
+            errors[path] = f"cannot watch {path!r}: {error.strerror}"
+    for watch, need in needs.items():
+        if watch.armed.is_set():  # what came with new directories, before they were watched
+            watch.take(seen for directory in fresh for seen in watch.roots.inside(directory))
+        watch.judge(next((errors[path] for path, _ in need if path in errors), ""))
+    return bool(fresh) or gone
+
+
+def _let_go(source: Source, held: Held, directories: Iterable[tuple[str, bool]]) -> None:
+    for each in directories:
+        source.end(held.pop(each))

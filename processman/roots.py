@@ -7,14 +7,21 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-
-from .inotify import Reach, Seen
+from typing import NamedTuple
 
 #: Names that are never a change, nor is anything below them.
 IGNORED = (
     ".*", "__pycache__", "node_modules", "venv", "dist", "build", "*.py[cod]", "*.log", "*.pid", "*.sock",
     "*.tmp", "*~", "*.sw?", "4913", "*.db*", "*.sqlite*",
 )  # fmt: skip
+
+
+class Seen(NamedTuple):
+    """One event: *kind* is ``created``, ``modified``, or ``moved``: away, in, or lost with no path."""
+
+    path: str
+    directory: bool
+    kind: str
 
 
 def pocketbase_files(data_dir: Path) -> tuple[str, ...]:
@@ -57,19 +64,18 @@ class Roots:
         self._given = [os.path.join(os.path.realpath(parent), name) for parent, name in given]
         self._all: tuple[str, ...] = ()
 
-    def needs(self, recursive: bool) -> Iterator[tuple[str, Reach]]:
-        """Find the directories to watch now: the tree of each root, and its parent, or what is left of that.
+    def needs(self, recursive: bool) -> Iterator[tuple[str, bool]]:
+        """Find the directories to watch now, and with how much: each root with its tree, and where it is named.
 
         *recursive* is whether a tree can be watched as a whole.
         """
         reals = dict.fromkeys(map(os.path.realpath, self._given))
         self._all = tuple(dict.fromkeys([*self._given, *reals]))
-        for root in self._all:
-            a_file = not os.path.isdir(root) and not os.path.islink(root)
-            yield _nearest(os.path.dirname(root)), Reach.FILES if a_file else Reach.NAMES
+        for root in self._all:  # without its parent, or what is left of that, nobody would tell that it comes
+            yield _nearest(os.path.dirname(root)), False
         for root in filter(os.path.isdir, reals):
-            trees = [(root, Reach.TREE)]
-            yield from trees if recursive else ((each, Reach.FILES) for each in self._tree(root))
+            trees = [root] if recursive else self._tree(root)
+            yield from ((path, recursive) for path in trees)
 
     def _tree(self, root: str) -> Iterator[str]:
         found = [root]

@@ -20,6 +20,7 @@ from .ledger import Ledger
 from .lifecycle import Stop
 from .local import LocalEngine
 from .observers import Observers
+from .roots import pocketbase_files
 from .states import Status
 from .supervisor import ManagedProcess, Surroundings
 
@@ -119,7 +120,8 @@ class Runtime:
         if not dev_mode:
             return None
         roots = [Path(config.cwd, path) for path in config.watch_paths] or [Path(config.cwd)]
-        return self._watches.watch(roots, config.watch_ignore, notify)
+        ignore = (*config.watch_ignore, *pocketbase_files(Path(self._data_dir)))
+        return self._watches.watch(roots, ignore, notify)
 
 
 def _end(processes: Sequence[ManagedProcess], deadline: float | None) -> dict[str, tuple[str, ...]]:

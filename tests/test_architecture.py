@@ -19,8 +19,8 @@ FLOORS = {
     0: """_version config debounce duration environment errors events failures lifecycle lines
     masking private problems
           restart schema states""",
-    1: """bridge engine filewatch foreground inbox inotify interpreter journal keeper kept launch ledger
-          leftovers loader local observers orphans owner reader roots table tree wake""",
+    1: """bridge engine filewatch foreground inbox interpreter journal keeper kept launch ledger
+          leftovers loader local observers orphans owner reader roots sources table tree wake""",
     2: "supervisor",
     3: "manager runtime",
     4: "__init__",
@@ -34,7 +34,7 @@ DOORS = {
     "jsonschema": {"problems"},
     "psutil": {"table", "tree"},
     "subprocess": {"local", "kept"},
-    "watchdog": {"filewatch"},
+    "watchdog": {"sources"},
     "werkzeug": {"wsgi"},
     "multiprocessing": set(),
     "asyncio": set(),

@@ -1,6 +1,7 @@
 """Real directories, real events. A marker, changed after all else, shows what did not happen before it."""
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
@@ -8,16 +9,19 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from support import missing, require, until
 from watchdog.observers.polling import PollingObserver
 
-from processman.filewatch import FileWatch, Observed, Source, Watch
-from processman.inotify import Inotify, Reach
-from processman.roots import pocketbase_files
+from processman.filewatch import FileWatch, Watch
+from processman.roots import Seen, entries, pocketbase_files
+from processman.sources import Inotify, Observed, Source
+
+if sys.platform == "linux":
+    from watchdog.observers import inotify_c
 
 LIMIT = 10
 linux = pytest.mark.skipif(sys.platform != "linux", reason="inotify is of Linux")
@@ -333,22 +337,20 @@ def test_root_that_is_made_again_is_watched_again(files: FileWatch, base: Path) 
 
 
 @linux
-def test_waiting_for_a_missing_root_is_waiting_and_not_looking(base: Path) -> None:
-    class Counting(Inotify):
-        arms = 0
-
-        def arm(self, wanted: Mapping[str, Reach]) -> tuple[list[str], dict[str, OSError]]:
-            self.arms += 1
-            return super().arm(wanted)
-
-    source, heard = Counting(), Heard(base)
-    files = FileWatch(lambda: source)
-    watch(files, heard, base / "not" / "there")
-    heard.settle()
-    arms = source.arms
-    heard.settle()
-    assert source.arms == arms
-    files.close()
+def test_waiting_for_a_missing_root_is_waiting_and_not_looking(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("processman.roots.entries", lambda path: looks.append(path) or entries(path))
+        files, heard = FileWatch(), Heard(base)
+        watch(files, heard, base / "not" / "there", base / "root")
+        heard.settle()
+        assert str(base / "root") in looks
+        looks.clear()
+        heard.settle()
+        assert looks == []
+        files.close()
 
 
 @linux
@@ -364,17 +366,16 @@ def test_root_that_is_made_again_at_once_is_watched_again(base: Path) -> None:
     files.close()
 
 
-def test_observed_directory_that_is_another_now_is_watched_anew(base: Path) -> None:
-    (base / "fresh").mkdir()
-    source, root = polled(), str(base / "root")
-    wanted = {str(base): Reach.NAMES, root: Reach.TREE}
-    assert set(source.arm(wanted)[0]) == set(wanted)
-    assert source.arm(wanted) == ([], {})
-    (base / "root").rename(base / "old")
-    (base / "fresh").rename(base / "root")
-    until(lambda: root in [seen.path for seen in source.wait(0.1)])
-    assert source.arm(wanted) == ([root], {})
-    source.close()
+def test_directory_that_is_swapped_again_and_again_is_watched(files: FileWatch, base: Path) -> None:
+    heard, root = Heard(base), base / "root"
+    watch(files, heard, root)
+    for number in range(3):
+        (base / "fresh").mkdir()
+        heard.settle()
+        root.rename(base / f"old-{number}")
+        (base / "fresh").rename(root)
+        heard.wait_for(root)
+        until(lambda: writes_are_told(heard, root / "a.py"))
 
 
 @linux
@@ -550,6 +551,33 @@ def test_many_processes_take_one_thread_and_two_descriptors(base: Path) -> None:
 
 
 @linux
+def test_no_descriptor_is_passed_on(base: Path) -> None:
+    source = Inotify()
+    files = FileWatch(lambda: source)
+    files.watch([base / "root"], (), str)
+    assert not os.get_inheritable(source._fd)
+    assert not os.get_inheritable(source._wake.fileno())
+    files.close()
+
+
+@linux
+def test_thread_at_rest_waits_without_end(base: Path) -> None:
+    class Telling(Inotify):
+        def wait(self, timeout: float | None) -> list[Seen]:
+            timeouts.append(timeout)
+            return super().wait(timeout)
+
+    timeouts: list[float | None] = []
+    files, heard = FileWatch(Telling), Heard(base)
+    watch(files, heard, base / "root", base / "missing")
+    heard.settle()
+    timeouts.clear()
+    heard.settle()
+    assert set(timeouts) == {None}
+    files.close()
+
+
+@linux
 def test_ignored_directories_are_not_watched(base: Path) -> None:
     for number in range(50):
         (base / "root" / "node_modules" / f"{number}").mkdir(parents=True)
@@ -580,11 +608,35 @@ def test_source_that_cannot_be_made_is_told(base: Path, error: Exception, why: s
 
 @linux
 def test_refusal_of_the_kernel_leaves_nothing(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str, *arguments: object) -> int:
-        raise OSError(errno.EMFILE, "Too many open files")
+    def refuse() -> int:
+        ctypes.set_errno(errno.EMFILE)
+        return -1
 
-    monkeypatch.setattr("processman.inotify._call", refuse)
+    monkeypatch.setattr(inotify_c, "inotify_init", refuse)
     assert FileWatch().watch([base], (), str).health == INSTANCES
+
+
+@linux
+def test_directory_that_may_not_be_read_is_named(base: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret, heard = base / "root" / "secret", Heard(base)
+    secret.mkdir()
+    add = inotify_c.inotify_add_watch
+
+    def refuse(instance: int, path: bytes, mask: int) -> int:
+        if path != os.fsencode(secret):
+            return int(add(instance, path, mask))
+        ctypes.set_errno(errno.EACCES)
+        return -1
+
+    monkeypatch.setattr(inotify_c, "inotify_add_watch", refuse)
+    files = FileWatch()
+    watched = watch(files, heard, base / "root")
+    assert watched.health == f"degraded: cannot watch '{secret}': Permission denied"
+    (base / "root" / "a.py").write_text("1")
+    heard.wait_for(base / "root" / "a.py")
+    secret.rmdir()
+    until(lambda: watched.health == "on")
+    files.close()
 
 
 @linux
@@ -610,7 +662,7 @@ def test_failure_of_the_thread_is_told_and_the_next_watch_begins_anew(
     base: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     class Broken(Inotify):
-        def wait(self, timeout: float | None) -> list[object]:  # type: ignore[override]
+        def wait(self, timeout: float | None) -> list[Seen]:
             raise MemoryError
 
     sources = iter((Broken(), Inotify()))
