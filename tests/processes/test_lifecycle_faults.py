@@ -145,8 +145,8 @@ def test_ignored_sigterm_is_followed_by_sigkill(manager: Manager) -> None:
 def test_stopped_process_is_woken_to_end(
     manager: Manager, manner: tuple[str, ...], signal_name: str | None, code: int | None
 ) -> None:
-    """L-sigstop: SIGKILL would come after an hour."""
-    begin(manager, child("asleep", "stops_itself.py", *manner, stop_timeout="1h"))
+    """L-sigstop: SIGKILL would come too late."""
+    begin(manager, child("asleep", "stops_itself.py", *manner, stop_timeout="20s"))
     stat = Path(f"/proc/{manager.status('asleep').pid}/stat")
     until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", what="SIGSTOP")
     manager.stop_process("asleep", timeout=10)
