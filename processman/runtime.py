@@ -4,6 +4,7 @@ from __future__ import annotations
 import itertools
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from .supervisor import ManagedProcess, Surroundings
 
 #: threads that all wake at once fight over the interpreter; with this many seconds each, they take turns
 _SWITCH_INTERVAL = 0.1
+_turns = threading.Lock()
 
 
 class Runtime:
@@ -137,9 +139,13 @@ def _end(processes: Sequence[ManagedProcess], deadline: float | None) -> dict[st
 
 @contextmanager
 def _taking_turns() -> Iterator[None]:
+    if not _turns.acquire(blocking=False):  # another manager sees to it, and puts it back
+        yield
+        return
     interval = sys.getswitchinterval()
     sys.setswitchinterval(max(interval, _SWITCH_INTERVAL))
     try:
         yield
     finally:
         sys.setswitchinterval(interval)
+        _turns.release()

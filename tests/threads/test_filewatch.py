@@ -393,6 +393,28 @@ def test_root_whose_parents_vanish_is_watched_again(base: Path) -> None:
     files.close()
 
 
+@linux
+def test_directory_that_vanishes_before_it_is_watched_is_no_loss(base: Path) -> None:
+    (base / "a" / "b").mkdir(parents=True)
+
+    class Late(Inotify):
+        def begin(self, path: str, tree: bool) -> int:
+            if path == str(base / "a" / "b") and not vanished:
+                vanished.append(path)
+                shutil.rmtree(base / "a")
+            return super().begin(path, tree)
+
+    vanished: list[str] = []
+    told = threading.Event()
+    files = FileWatch(Late)
+    files.watch([base / "a" / "b" / "app.py"], (), lambda path: told.set())
+    until(lambda: {str(base)} == set(files._source._paths.values()))  # type: ignore[union-attr]
+    (base / "a" / "b").mkdir(parents=True)
+    (base / "a" / "b" / "app.py").write_text("1")
+    assert told.wait(LIMIT)
+    files.close()
+
+
 def test_root_that_is_swapped_for_another_is_watched(files: FileWatch, base: Path) -> None:
     heard = Heard(base)
     root, fresh = base / "root", base / "fresh"

@@ -3,9 +3,12 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import gc
 import logging
 import pickle
+import sys
 import threading
+import weakref
 from datetime import UTC
 from pathlib import Path
 
@@ -336,3 +339,30 @@ def test_errors_are_of_the_kinds_that_hosts_know() -> None:
     assert issubclass(ConfigError, ValueError)
     assert issubclass(ProcessNotFound, LookupError)
     assert pickle.loads(pickle.dumps(fake("p"))) == fake("p")
+
+
+def test_managers_that_stop_at_once_leave_the_interpreter_as_it_was(tmp_path: Path) -> None:
+    interval = sys.getswitchinterval()
+    managers = [Manager(Config(data_dir=str(tmp_path)), _engine=FakeEngine(obeys=False)) for _ in range(2)]
+    for manager in managers:
+        run(manager, "p", stop_timeout=60)
+    stopped = [call(manager.stop) for manager in managers]
+    until(lambda: all(words(manager) == {"p": "stopping"} for manager in managers))
+    for manager, answer in zip(managers, stopped, strict=True):
+        manager.kill()
+        until(lambda: answer == [None])  # noqa: B023
+    assert sys.getswitchinterval() == interval
+
+
+def test_nothing_holds_on_to_what_was_removed(manager: Manager) -> None:
+    for id in ("p", "q"):
+        run(manager, id, autostart=False)
+    journal = weakref.ref(manager._processes["p"].journal)
+    manager.remove("p")
+    until(lambda: gc.collect() >= 0 and journal() is None)
+
+
+def test_files_are_watched_in_dev_mode_and_no_longer_after_the_end(manager: Manager, tmp_path: Path) -> None:
+    run(manager, "p", dev_mode=True, cwd=str(tmp_path))
+    assert manager.status("p").watch == "on"
+    manager.stop()

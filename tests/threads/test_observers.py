@@ -231,6 +231,8 @@ def test_an_end_waits_for_a_slow_subscriber_only_a_moment(observers: Observers) 
     publish(observers, "starting")
     slow.go.set()
     until(lambda: len(slow.events) == 2)
+    publish(observers, "running")
+    until(lambda: len(slow.events) == 3)
 
 
 def test_many_that_begin_at_once_share_one_thread(observers: Observers) -> None:
