@@ -415,6 +415,21 @@ def test_directory_that_vanishes_before_it_is_watched_is_no_loss(base: Path) -> 
     files.close()
 
 
+@linux
+def test_directory_that_comes_before_its_parent_is_watched_is_found(base: Path) -> None:
+    class Late(Inotify):
+        def begin(self, path: str, tree: bool) -> int:
+            if path == str(base / "root"):
+                (base / "root" / "sub").mkdir(exist_ok=True)
+            return super().begin(path, tree)
+
+    told = threading.Event()
+    files = FileWatch(Late)
+    files.watch([base / "root"], (), lambda path: told.set())
+    until(lambda: (base / "root" / "sub" / "a.py").write_text("1") and told.is_set())
+    files.close()
+
+
 def test_root_that_is_swapped_for_another_is_watched(files: FileWatch, base: Path) -> None:
     heard = Heard(base)
     root, fresh = base / "root", base / "fresh"
