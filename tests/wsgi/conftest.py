@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -56,7 +56,8 @@ def _waitress(app: Any) -> Iterator[int]:
     try:
         yield server.effective_port
     finally:
-        server.trigger.pull_trigger(lambda: waitress.wasyncore.close_all(server._map))  # ends its loop
+        with suppress(OSError):  # a loop that is awake ends, and closes the trigger, before it is pulled
+            server.trigger.pull_trigger(lambda: waitress.wasyncore.close_all(server._map))
         thread.join()
         server.task_dispatcher.shutdown()
 
