@@ -7,6 +7,8 @@ import select
 import signal
 from collections.abc import Iterator
 
+import psutil
+
 from .table import Entry, ProcessTable, find
 
 logger = logging.getLogger(__name__)
@@ -14,7 +16,7 @@ logger = logging.getLogger(__name__)
 _HAS_PIDFD = hasattr(os, "pidfd_open")
 #: a pid that nobody has
 NOBODY = -1
-SIGKILL: int = getattr(signal, "SIGKILL", 9)  # by name absent on Windows, where any number ends the process
+SIGKILL: int = getattr(signal, "SIGKILL", 9)  # by name absent on Windows, where psutil ends the process
 
 
 def open_pidfd(pid: int) -> int | None:
@@ -71,10 +73,11 @@ class Member:
             if self.pidfd is not None:
                 signal.pidfd_send_signal(self.pidfd, number)
             elif self.is_same():
-                os.kill(self.entry.pid, number)
-        except ProcessLookupError:
+                process = psutil.Process(self.entry.pid)
+                process.kill() if number == SIGKILL else process.send_signal(number)
+        except (ProcessLookupError, psutil.NoSuchProcess):
             pass
-        except PermissionError:
+        except (PermissionError, psutil.AccessDenied):
             self.denied = True
         except OSError as error:
             logger.warning("cannot signal %s: %s", self, error)
@@ -192,7 +195,10 @@ def _signal_group(pgid: int, number: int) -> None:
 
 
 def _signal_on_windows(pid: int, number: int) -> None:
-    try:  # CTRL_BREAK is the one that a program can handle
-        os.kill(pid, number if number == SIGKILL else getattr(signal, "CTRL_BREAK_EVENT", number))
-    except OSError as error:
+    try:
+        if number == SIGKILL:
+            psutil.Process(pid).kill()
+        else:
+            os.kill(pid, getattr(signal, "CTRL_BREAK_EVENT", number))  # the one that a program can handle
+    except (psutil.Error, OSError) as error:
         logger.debug("cannot signal pid %d: %s", pid, error)

@@ -32,7 +32,7 @@ FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split(
 #: what only these modules may import or call; a name stands for everything below it
 DOORS = {
     "jsonschema": {"problems"},
-    "psutil": {"table"},
+    "psutil": {"table", "tree"},
     "subprocess": {"local", "kept"},
     "watchdog": {"sources"},
     "werkzeug": {"wsgi"},
