@@ -4,10 +4,9 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .config import ProcessConfig
@@ -33,8 +32,7 @@ class NotFound(LookupError):
         self.why = why
 
 
-@dataclass(frozen=True, slots=True)
-class Interpreter:
+class Interpreter(NamedTuple):
     """What stands before the script in *argv*; nothing where the script itself is executed."""
 
     argv: tuple[str, ...] = ()

@@ -11,8 +11,8 @@ import re
 import weakref
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from . import private
 
@@ -121,8 +121,7 @@ def _watch_forks() -> weakref.WeakSet[Ledger]:
     return ledgers
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """One process that a manager ran."""
 
     process_id: str
@@ -130,8 +129,7 @@ class Recorded:
     create_time: float
 
 
-@dataclass(frozen=True, slots=True)
-class Leftover:
+class Leftover(NamedTuple):
     """What a manager that is gone was running."""
 
     instance: str

@@ -16,9 +16,13 @@ from .states import ALIVE, UP, Exit, State
 KILL_PATIENCE = 2.0
 
 
-# -- inputs -------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
-class Start:
+class _Word:
+    """An input or action that says it all by its kind."""
+
+
+# -- inputs -------------------------------------------------------------------
+class Start(_Word):
     """Somebody wants it running."""
 
 
@@ -29,13 +33,11 @@ class Stop:
     grace: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(_Word):
     """Somebody, or a change of its files, wants a new run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spawned:
+class Spawned(_Word):
     """The spawn worked."""
 
 
@@ -81,18 +83,15 @@ class Spawn:
     run: int
 
 
-@dataclass(frozen=True, slots=True)
-class Terminate:
+class Terminate(_Word):
     """Ask the whole tree to end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kill:
+class Kill(_Word):
     """End the whole tree by force."""
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(_Word):
     """Say what survived."""
 
 

@@ -18,7 +18,6 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-from . import orphans
 from .engine import Child, Launch, Waiter
 from .journal import Journal
 from .lifecycle import Exited, Gone
@@ -69,6 +68,8 @@ class LocalEngine:
 
     def reap_orphans(self) -> None:
         """From now on, reap what is given to this process by the system, and is no child of a host."""
+        from . import orphans
+
         orphans.begin_to_reap(self._table.leaders)
 
     def waiter(self) -> Waiter:

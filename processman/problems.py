@@ -5,15 +5,12 @@ The JSON Schema is the one set of rules, for the file and for code, and it holds
 """
 from __future__ import annotations
 
-import difflib
-import json
 import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from . import duration
 from .errors import ConfigError
@@ -30,8 +27,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """A rule that is broken at *pointer*, a JSON pointer."""
 
     pointer: str
@@ -94,6 +90,8 @@ def _choice(error: Any, pointer: str) -> Iterator[Problem]:
 
 
 def _unknown(error: Any, pointer: str) -> Iterator[Problem]:
+    import difflib
+
     known = {_plain(name): name for name in error.schema["properties"]}
     for name in error.instance:
         if name not in error.schema["properties"]:
@@ -128,6 +126,7 @@ def _shown(part: str) -> str:
 @cache
 def _validator() -> Any:
     """Make the validator at first use: importing jsonschema takes as long as all the rest."""
+    import json
     from importlib import resources
 
     from jsonschema import Draft202012Validator, ValidationError
