@@ -4,12 +4,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from .errors import AlreadyRunning, Overruled, ProcessmanError, WaitTimeout
+from .errors import AlreadyRunning, Overruled, ProcessmanError, StartFailed, WaitTimeout
 from .lifecycle import Restart, Start, Stop
-from .states import Status
+from .states import State, Status
 
 #: published statuses that a slow waiter can still see one by one
 _HISTORY = 64
@@ -147,3 +147,15 @@ class Inbox:
                 raise WaitTimeout(self.status.id, self.status)
             new = self._published - seen
             return list(self._history)[-new:] if new else [], self._published, self._closed
+
+
+def one_of(until: str | Iterable[str]) -> Callable[[Status], bool]:
+    """Return what accepts the status words in *until*, and raises :exc:`StartFailed` at an unexpected failure."""
+    words = frozenset(State(word) for word in ([until] if isinstance(until, str) else until))
+
+    def accept(status: Status) -> bool:
+        if status.status is State.FAILED and State.FAILED not in words:
+            raise StartFailed(status.id, status)
+        return status.status in words
+
+    return accept

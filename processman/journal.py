@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from .events import LogLine, Stream
+from .events import Gap, LogLine, Stream
 from .lines import Block, split
 
 #: lines that are kept, and that one answer holds at most
@@ -114,6 +114,14 @@ class Journal:
         if not items:
             return Batch((), after, 0)
         return Batch(items, items[-1].seq, items[0].seq - 1 - after)
+
+    def follow(self, after: int, timeout: float | None) -> Iterator[LogLine | Gap]:
+        """Iterate over what comes after line number *after*, until nothing came for *timeout* seconds."""
+        while (batch := self.read(after, timeout=timeout)).items:
+            if batch.missed:
+                yield Gap(batch.missed)
+            yield from batch.items
+            after = batch.next
 
     def read_stream(self, stream: Stream, after: int) -> Batch:
         """Return the lines of one stream after its *after*-th; cursors count the lines of that stream."""

@@ -7,30 +7,22 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 
-from . import foreground, loader
+from . import foreground
 from .config import Config, ProcessConfig
 from .engine import Engine
-from .errors import (
-    DuplicateProcess,
-    NotOwner,
-    NotStarted,
-    ProcessNotFound,
-    StartFailed,
-    StopFailed,
-    WaitTimeout,
-)
+from .errors import DuplicateProcess, NotOwner, NotStarted, ProcessNotFound, StopFailed, WaitTimeout
 from .events import Event, Gap, LogLine
+from .inbox import one_of
 from .journal import KEEP_LINES
 from .leftovers import end_leftovers
 from .lifecycle import Restart, Start, Stop
 from .observers import Observers
-from .runtime import Runtime
+from .runtime import Runtime, configurations
 from .states import State, Status
 from .supervisor import ManagedProcess
 
@@ -108,9 +100,8 @@ class Manager:
                 return
             self.stop()
             self._check_ended()
-            configs = self._load()
-            data_dir = Path(self.config.data_dir).absolute()
-            end_leftovers(data_dir)
+            configs = configurations(self.config, tuple(self._registered.values()))
+            end_leftovers(Path(self.config.data_dir).absolute())
             self._observers.open()
             runtime = Runtime(self.config, self._observers, engine=self._engine)
             managed = runtime.manage_all(configs)
@@ -148,9 +139,7 @@ class Manager:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     def run(self) -> None:
@@ -166,7 +155,7 @@ class Manager:
     def kill(self) -> None:
         """While a ``stop()`` is under way: end everything by force, now. Does not wait."""
         self._check_owner()
-        for process in self._all():
+        for process in self._processes.values():
             process.ask(Stop(grace=0.0), last=True)
 
     # -- one process -----------------------------------------------------------
@@ -179,12 +168,7 @@ class Manager:
         :raises Overruled: somebody asked for something else meanwhile.
         :raises WaitTimeout: the time is over.
         """
-        process = self._ready(id, wait=wait)
-        ticket = process.ask(Start())
-        if wait:
-            process.wait_answered(ticket, timeout)
-        else:
-            process.wait_taken(ticket)
+        self._ask(id, Start(), wait=wait, timeout=timeout)
 
     def stop_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
         """Stop process *id*; return when its whole tree is gone. In any state.
@@ -193,10 +177,7 @@ class Manager:
         :raises Overruled: somebody asked for something else meanwhile.
         :raises WaitTimeout: the time is over.
         """
-        process = self._ready(id, wait=wait)
-        ticket = process.ask(Stop())
-        if wait:
-            process.wait_answered(ticket, timeout)
+        self._ask(id, Stop(), wait=wait, timeout=timeout)
 
     def restart_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
         """Restart process *id*, or start it where it is not running; return when the new run is running.
@@ -206,10 +187,7 @@ class Manager:
         :raises Overruled: somebody asked for something else meanwhile.
         :raises WaitTimeout: the time is over.
         """
-        process = self._ready(id, wait=wait)
-        ticket = process.ask(Restart())
-        if wait:
-            process.wait_answered(ticket, timeout)
+        self._ask(id, Restart(), wait=wait, timeout=timeout)
 
     def remove(self, id: str) -> None:
         """Stop process *id* and forget it.
@@ -242,7 +220,7 @@ class Manager:
         :raises Overruled: it is removed, or the manager stopped.
         :raises WaitTimeout: the time is over.
         """
-        accept = until if callable(until) else _one_of(until)
+        accept = until if callable(until) else one_of(until)
         return self._ready(id, wait=True).wait_for(accept, timeout)
 
     # -- looking ---------------------------------------------------------------
@@ -279,8 +257,8 @@ class Manager:
         Ends when the manager stops, the process is removed, or nothing came for *timeout* seconds. A
         :class:`Gap` says that lines were dropped before this reader came for them.
         """
-        process = self._ready(id)
-        return _follow(process, process.journal.last if after is None else after, timeout)
+        journal = self._ready(id).journal
+        return journal.follow(journal.last if after is None else after, timeout)
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call *callback* with each :class:`Event`, in order, from one thread of the manager's own.
@@ -311,16 +289,13 @@ class Manager:
     def _processes(self) -> Mapping[str, ManagedProcess]:
         return self._runtime.processes if self._runtime is not None else {}
 
-    def _load(self) -> Sequence[tuple[ProcessConfig, bool]]:
-        """Return every configuration, and whether its env values are templates."""
-        configs = [(config, False) for config in self._registered.values()]
-        if self.config.config_file is not None:
-            data_dir = Path(self.config.data_dir).absolute()
-            for config in loader.load(data_dir / self.config.config_file, data_dir=data_dir):
-                if config.id in self._registered:
-                    raise DuplicateProcess(config.id)
-                configs.append((config, True))
-        return configs
+    def _ask(self, id: str, input: Start | Stop | Restart, *, wait: bool, timeout: float | None) -> None:
+        process = self._ready(id, wait=wait)
+        ticket = process.ask(input)
+        if wait:
+            process.wait_answered(ticket, timeout)
+        elif isinstance(input, Start):  # who starts what is running is told so at once
+            process.wait_taken(ticket)
 
     def _begin(self, process: ManagedProcess) -> None:
         self._observers.publish("registered", process.status)
@@ -330,22 +305,18 @@ class Manager:
 
     def _check_ended(self) -> None:
         """A second copy must not be started beside what the last stop could not end."""
-        for process in self._all():
+        for process in self._processes.values():
             if process.supervised:
                 raise StopFailed(process.config.id, process.status.escaped)
 
     def _at_exit(self) -> None:
         if self._owner != os.getpid():
             return
-        longest = max((process.config.stop_timeout for process in self._all()), default=0.0)
+        longest = max((process.config.stop_timeout for process in self._processes.values()), default=0.0)
         try:
             self.stop(longest + _EXIT_PATIENCE)
         except (StopFailed, WaitTimeout) as error:
             logger.error("%s", error)
-
-    def _all(self) -> Sequence[ManagedProcess]:
-        with self._lock:
-            return tuple(self._processes.values())
 
     def _ready(self, id: str, *, wait: bool = False) -> ManagedProcess:
         """Return process *id* of a started manager."""
@@ -354,8 +325,8 @@ class Manager:
         else:
             self._check_owner()
         process = self._processes.get(id)
-        if process is None and id not in self._registered:
-            raise ProcessNotFound(id)
+        if process is None:
+            self._registration(id)
         if process is None or not self.started:
             raise NotStarted(f"cannot act on process {id!r}: the manager is not started")
         return process
@@ -378,23 +349,3 @@ class Manager:
 
 def _unstarted(config: ProcessConfig) -> Status:
     return Status(id=config.id, status=State.STOPPED, config=config)
-
-
-def _one_of(until: str | Iterable[str]) -> Callable[[Status], bool]:
-    words = frozenset(State(word) for word in ([until] if isinstance(until, str) else until))
-
-    def accept(status: Status) -> bool:
-        if status.status is State.FAILED and State.FAILED not in words:
-            raise StartFailed(status.id, status)
-        return status.status in words
-
-    return accept
-
-
-def _follow(process: ManagedProcess, after: int, timeout: float | None) -> Iterator[LogLine | Gap]:
-    while (batch := process.journal.read(after, timeout=timeout)).items:
-        if batch.missed:
-            yield Gap(batch.missed)
-        yield from batch.items
-        after = batch.next
-

@@ -14,7 +14,7 @@ from pathlib import Path
 from .bridge import Bridge
 from .config import Config, ProcessConfig
 from .engine import Child, Engine
-from .errors import StopFailed
+from .errors import DuplicateProcess, StopFailed
 from .filewatch import FileWatch, Watch
 from .launch import Prepared, prepare
 from .ledger import Ledger
@@ -28,6 +28,24 @@ from .supervisor import ManagedProcess, Surroundings
 #: threads that all wake at once fight over the interpreter; with this many seconds each, they take turns
 _SWITCH_INTERVAL = 0.1
 _turns = threading.Lock()
+
+
+def configurations(config: Config, registered: Iterable[ProcessConfig]) -> Sequence[tuple[ProcessConfig, bool]]:
+    """Return what is *registered* and what the file holds, each with whether its env values are templates.
+
+    :raises ConfigError: the file is wrong.
+    :raises DuplicateProcess: an id is in both.
+    """
+    from .loader import load  # reads JSON, which importing us should not take time for
+
+    found = {process.id: (process, False) for process in registered}
+    if config.config_file is not None:
+        data_dir = Path(config.data_dir).absolute()
+        for process in load(data_dir / config.config_file, data_dir=data_dir):
+            if process.id in found:
+                raise DuplicateProcess(process.id)
+            found[process.id] = (process, True)
+    return tuple(found.values())
 
 
 class Runtime:
