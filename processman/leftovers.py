@@ -66,7 +66,6 @@ def _signal_and_wait(entries: list[Entry], new: list[Entry], number: int, deadli
     for member in members:
         if member.entry in new:
             member.send(number)
-            member.send(getattr(signal, "SIGCONT", number))
     try:
         _wait_for_any(members, deadline)
     finally:

@@ -68,7 +68,11 @@ class Member:
         return not poller.poll(0)
 
     def send(self, number: int) -> None:
-        """Send a signal, and remember when that was not permitted."""
+        """Send a signal that ends, and remember when that was not permitted."""
+        for each in _heard(number):
+            self._send(each)
+
+    def _send(self, number: int) -> None:
         try:
             if self.pidfd is not None:
                 signal.pidfd_send_signal(self.pidfd, number)
@@ -135,7 +139,7 @@ class Tree:
             _signal_group(self._pid, number)
         for member in self._members.values():
             if number == SIGKILL or member.group() != self._pid:
-                _send_and_wake(member, number)
+                member.send(number)
 
     @property
     def has_leader(self) -> bool:
@@ -174,20 +178,19 @@ class Tree:
             replaced.close()
         self._members[entry.pid] = member
         if self._signal == SIGKILL or (self._signal is not None and entry.pgid != self._pid):
-            _send_and_wake(member, self._signal)
+            member.send(self._signal)
 
 
-def _send_and_wake(member: Member, number: int) -> None:
-    member.send(number)
-    if number != SIGKILL and hasattr(signal, "SIGCONT"):
-        member.send(signal.SIGCONT)  # a stopped process does not see SIGTERM
+def _heard(number: int) -> tuple[int, ...]:
+    """Return *number* and what makes it heard: a stopped process does not see SIGTERM."""
+    return (number,) if number == SIGKILL or not hasattr(signal, "SIGCONT") else (number, signal.SIGCONT)
 
 
 def _signal_group(pgid: int, number: int) -> None:
     if not hasattr(os, "killpg"):
         _signal_on_windows(pgid, number)
         return
-    for each in (number,) if number == SIGKILL else (number, signal.SIGCONT):
+    for each in _heard(number):
         try:
             os.killpg(pgid, each)
         except (ProcessLookupError, PermissionError):
