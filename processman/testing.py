@@ -18,6 +18,7 @@ from .events import LogLine
 from .journal import Journal
 from .lifecycle import Exited, Gone
 from .lines import Block
+from .local import ConditionWaiter
 from .manager import Manager
 from .states import Exit
 
@@ -121,29 +122,17 @@ class FakeChild:
         self.reaped = True
 
 
-class FakeWaiter:
+class FakeWaiter(ConditionWaiter):
     """Sleeps on a condition; the time-outs of a :class:`ManualClock` are ends that :meth:`wake` brings."""
 
     def __init__(self, *, manual: bool) -> None:
+        super().__init__()
         self._manual = manual
-        self._condition = threading.Condition(threading.Lock())
-        self._woken = False
-
-    def wake(self) -> None:
-        """End the current or next wait."""
-        with self._condition:
-            self._woken = True
-            self._condition.notify()
 
     def wait(self, child: Child | None, timeout: float | None) -> None:  # noqa: ARG002
         """Sleep until woken, or until *timeout* seconds of a real clock are over."""
-        with self._condition:
-            if timeout is None or timeout > 0:
-                self._condition.wait_for(lambda: self._woken, None if self._manual else timeout)
-            self._woken = False
-
-    def close(self) -> None:
-        """There is nothing to release."""
+        endless = self._manual and (timeout is None or timeout > 0)
+        super().wait(None, None if endless else timeout)  # no look at the child: it wakes us
 
 
 class FakeEngine:
