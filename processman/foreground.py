@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any
 
 #: Seconds after the second signal: how long the end is waited for, how often everything is killed.
@@ -46,9 +46,7 @@ class Signals:
         self._former: dict[int, Any] = {number: signal.signal(number, _nothing) for number in _numbers()}
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, former in self._former.items():
             # None: it was not Python's, so there is nothing to put back
             signal.signal(number, signal.SIG_DFL if former is None else former)

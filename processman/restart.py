@@ -1,7 +1,6 @@
 """When a process that ended on its own is started again: the restart policy."""
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from .states import Exit, State
@@ -22,8 +21,7 @@ class Verdict(NamedTuple):
     delay: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RestartPolicy:
+class RestartPolicy(NamedTuple):
     """The restart keys of one process. Durations are seconds."""
 
     restart: str = "always"

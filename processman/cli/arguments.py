@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -95,11 +94,3 @@ def _lines(text: str) -> int:
     if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
         raise argparse.ArgumentTypeError("the number of lines is one from 1 to 1000")
     return int(text)
-
-
-def token_of(arguments: argparse.Namespace) -> str | None:
-    """Return the token for ``--url``, if one is given."""
-    if arguments.token_file is not None:
-        text: str = arguments.token_file.read_text("utf-8")
-        return text.strip()
-    return os.environ.get("PROCESSMAN_TOKEN")

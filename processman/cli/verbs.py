@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import threading
 from argparse import Namespace
@@ -14,7 +15,6 @@ from ..bridge import printable
 from ..client import Client, Process, Refused, find
 from ..errors import ProcessmanError
 from . import NOT_RUNNING, OK, UNREACHABLE, USAGE, Failure, complain, exit_code
-from .arguments import token_of
 from .output import colourful, line_of, note, print_json, row, table, terminal_width
 
 _LOOK = 0.3
@@ -25,7 +25,8 @@ _UP = ("starting", "running")
 def _client(arguments: Namespace) -> Client:
     if arguments.url is None:
         return find(arguments.dir)
-    if not (token := token_of(arguments)):
+    file = arguments.token_file
+    if not (token := file.read_text("utf-8").strip() if file else os.environ.get("PROCESSMAN_TOKEN")):
         raise Failure("cannot ask without a token: give --token-file or set PROCESSMAN_TOKEN", UNREACHABLE)
     try:
         return Client(arguments.url, token)
