@@ -19,7 +19,10 @@ BACKLOG = 10_000
 
 
 class Observers:
-    """The subscriptions of one manager. The thread begins with the first subscription."""
+    """The subscriptions of one manager. The thread begins with the first event that somebody hears.
+
+    So a manager that is not started has none, and may be forked.
+    """
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.Lock())
@@ -28,7 +31,7 @@ class Observers:
         self._backlog: deque[tuple[Event, tuple[Callable[[Event], None], ...]]] = deque()
         self._dropped = 0
         self._seq = 0
-        self._closing = False
+        self._closing = True
         self._thread: threading.Thread | None = None
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
@@ -38,17 +41,12 @@ class Observers:
 
         with self._changed:
             self._subscribers = (*self._subscribers, call)
-        self.open()
         return lambda: self._unsubscribe(call)
 
     def open(self) -> None:
-        """Make sure that there is a thread if there is a subscriber."""
+        """Keep the thread between events from now on."""
         with self._changed:
             self._closing = False
-            if not self._subscribers or (self._thread is not None and self._thread.is_alive()):
-                return
-            self._thread = threading.Thread(target=self._run, name="processman-observers", daemon=True)
-            self._thread.start()  # under the lock: else two that open at once make two
 
     def close(self) -> None:
         """End the thread when it has told what there is; wait for that, but not long for a slow subscriber."""
@@ -73,6 +71,8 @@ class Observers:
             )
             self._backlog.append((event, self._subscribers))
             self._changed.notify_all()
+            if self._thread is None or not self._thread.is_alive():
+                self._begin()
 
     def is_calling(self) -> bool:
         """Tell whether this is the thread that calls subscribers."""
@@ -82,6 +82,13 @@ class Observers:
         with self._changed:
             self._subscribers = tuple(one for one in self._subscribers if one is not call)
             self._changed.notify_all()
+
+    def _begin(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="processman-observers", daemon=True)
+        try:
+            self._thread.start()  # under the lock: else two events at once could make two
+        except RuntimeError:  # there are too many; the next event tries again
+            self._thread = None
 
     def _run(self) -> None:
         while (batch := self._next()) is not None:

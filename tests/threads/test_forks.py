@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -18,6 +19,7 @@ def in_fork(function: Callable[[], object]) -> str:
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
+        signal.alarm(30)  # a copy that hangs is none of ours to wait for
         answer = b"died"
         try:
             answer = str(function()).encode()

@@ -21,6 +21,7 @@ STATUS = Status(id="p", status=State.RUNNING, config=ProcessConfig(id="p", comma
 @pytest.fixture
 def observers() -> Iterator[Observers]:
     made = Observers()
+    made.open()
     yield made
     made.close()
 
@@ -192,13 +193,37 @@ def test_there_is_no_thread_without_subscribers(observers: Observers) -> None:
     def threads() -> list[str]:
         return [thread.name for thread in threading.enumerate() if thread.name == "processman-observers"]
 
-    observers.open()
     publish(observers, "starting")
-    assert threads() == []
     end = observers.subscribe(lambda event: None)
+    assert threads() == []
+    publish(observers, "running")
     assert len(threads()) == 1
     end()
     until(lambda: not threads())
+
+
+def test_what_happens_before_the_beginning_is_told_and_leaves_no_thread() -> None:
+    observers, events = Observers(), []
+    observers.subscribe(events.append)
+    publish(observers, "removed")
+    until(lambda: events)
+
+
+def test_where_no_thread_can_be_made_events_wait_for_the_next(
+    observers: Observers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R-nproc"""
+    def refuse(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    events: list[Event] = []
+    observers.subscribe(events.append)
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        publish(observers, "starting")
+    publish(observers, "running")
+    until(lambda: len(events) == 2)
+    assert [event.kind for event in events] == ["starting", "running"]
 
 
 def test_all_is_told_before_the_end(observers: Observers) -> None:
@@ -235,12 +260,13 @@ def test_an_end_waits_for_a_slow_subscriber_only_a_moment(observers: Observers) 
     until(lambda: len(slow.events) == 3)
 
 
-def test_many_that_begin_at_once_share_one_thread(observers: Observers) -> None:
+def test_events_that_come_at_once_share_one_thread(observers: Observers) -> None:
     barrier, names = threading.Barrier(16), set()
 
     def begin() -> None:
-        barrier.wait(10)
         observers.subscribe(lambda event: names.add(threading.get_ident()))
+        barrier.wait(10)
+        publish(observers, "starting")
 
     threads = [threading.Thread(target=begin) for _ in range(16)]
     for thread in threads:
