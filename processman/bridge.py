@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from .events import LogLine, Stream
 from .failures import report
@@ -28,18 +28,11 @@ def printable(text: str) -> str:
 
 
 class Bridge:
-    """One manager's way from its journals to ``logging``."""
+    """The way from the journals of one life of a manager to ``logging``. Its thread begins at once."""
 
     def __init__(self) -> None:
         self._bell = threading.Event()
         self._taps: dict[Journal, _Tap] = {}
-        self._closing = False
-        self._thread: threading.Thread | None = None
-
-    def open(self, journals: Iterable[Journal]) -> None:
-        """Begin to follow *journals*."""
-        for journal in journals:
-            self.follow(journal)
         self._closing = False
         self._thread = threading.Thread(target=self._run, name="processman-bridge", daemon=True)
         self._thread.start()
@@ -58,7 +51,7 @@ class Bridge:
         """Deliver what there is and end the thread; a slow handler is not waited for longer than a second."""
         self._closing = True
         self._bell.set()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is not threading.current_thread():
             self._thread.join(1.0)
 
     def _run(self) -> None:

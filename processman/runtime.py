@@ -61,7 +61,6 @@ class Runtime:
         self._ledger = Ledger.open(Path(self._data_dir), self._instance)
         self._watches = FileWatch()
         self._bridge = Bridge()
-        self._bridge.open(())
         self._slots = itertools.count()
         #: by id, in the order of registration; copied on write, so that looking takes no lock
         self.processes: Mapping[str, ManagedProcess] = {}

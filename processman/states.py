@@ -46,10 +46,6 @@ class Exit:
         return "exit status unknown: it was taken by the host process"
 
 
-def _unchanged(text: str) -> str:
-    return text
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """A snapshot of one process. Times are aware UTC, durations seconds."""
@@ -80,4 +76,4 @@ class Status:
     #: monotonic time of the start of this run; ``None`` when there is no process
     since: float | None = field(default=None, repr=False, compare=False)
     #: masks this run's resolved secrets in any text
-    redact: Callable[[str], str] = field(default=_unchanged, repr=False, compare=False)
+    redact: Callable[[str], str] = field(default=str, repr=False, compare=False)

@@ -53,7 +53,6 @@ def handler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collecting]:
 @pytest.fixture
 def bridge() -> Iterator[Bridge]:
     made = Bridge()
-    made.open(())
     yield made
     made.close()
 
@@ -203,7 +202,7 @@ def test_it_follows_from_the_next_line_on(handler: Collecting, bridge: Bridge) -
 
 def test_the_end_waits_for_what_there_is(handler: Collecting) -> None:
     bridge, journal = Bridge(), Journal("p")
-    bridge.open([journal])
+    bridge.follow(journal)
     say(journal, *(str(number) for number in range(500)))
     bridge.close()
     assert len(handler.records) == 500
