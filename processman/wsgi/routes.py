@@ -10,6 +10,7 @@ from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request
 
+from ..journal import KEEP_LINES
 from .answer import Refused, dump
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from .wire import Wire
 
 logger = logging.getLogger(__name__)
-
-_MOST_LINES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,9 @@ def _lines(request: Request) -> int:
     first, *more = request.args.getlist("lines") or ["100"]
     digits = first.lstrip("0")
     if more or not (digits.isascii() and digits.isdigit()):
-        raise Refused(400, f"lines must be a number from 1 to {_MOST_LINES}, given once.")
+        raise Refused(400, f"lines must be a number from 1 to {KEEP_LINES}, given once.")
     # Counted before it is made: int() raises for some thousand digits.
-    return _MOST_LINES if len(digits) > len(str(_MOST_LINES)) else min(int(digits), _MOST_LINES)
+    return KEEP_LINES if len(digits) > len(str(KEEP_LINES)) else min(int(digits), KEEP_LINES)
 
 
 # No redirects: they would leave the mount, and turn a POST into something else.
