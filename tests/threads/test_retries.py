@@ -124,6 +124,7 @@ def test_uptime_counts_while_it_runs(rig: Rigs) -> None:
     one.start()
     one.elapse(7.0)
     assert one.status.uptime == pytest.approx(7.0, abs=1.0)
+    assert one.until("running").uptime == pytest.approx(7.0, abs=1.0)
     one.stop()
     one.elapse(7.0)
     assert one.status.uptime is None

@@ -171,7 +171,7 @@ def test_a_restart_whose_new_run_cannot_be_spawned_says_so(rig: Rigs) -> None:
 
 
 def test_nothing_is_taken_up_behind_the_last_stop(rig: Rigs) -> None:
-    one = rig(obeys=False)
+    one = rig(obeys=False, watched=True)
     child = one.start()
     last = one.taken(Stop(), last=True)
     for late in (Start(), Restart()):
@@ -180,7 +180,7 @@ def test_nothing_is_taken_up_behind_the_last_stop(rig: Rigs) -> None:
     child.exit(0)
     one.answer(last)
     until(lambda: not one.process.supervised)
-    assert one.status.status == "stopped"
+    assert (one.status.status, one.watches[0].closed) == ("stopped", True)
     one.stop()
     with pytest.raises(Overruled):
         one.start()
@@ -198,6 +198,7 @@ def test_survivors_are_reported_and_watched_on(rig: Rigs) -> None:
     waiting = one.taken(Stop())
     one.elapse(2.9)
     assert one.engine.children[0].signals == ["SIGTERM"]
+    assert one.status.next_retry_at is None
     one.elapse(0.2)
     assert one.engine.children[0].signals == ["SIGTERM", "SIGKILL"]
     assert one.status.escaped == ()
