@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from .errors import ProcessmanError
 
 #: where ``processman up`` mounts the API
 MOUNT = "/api/pm"
+#: what may stand in a header or a request line
+_SENDABLE = re.compile(r"[!-~]+")
 _LIMIT = 64 * 1024 * 1024
 
 Process = dict[str, Any]
@@ -36,17 +39,16 @@ class Client:
     Each method is one request and returns the JSON. Any thread.
 
     :param timeout: seconds without an answer; stopping a process may take longer.
-    :raises ValueError: *url* is none.
+    :raises ValueError: *url* is none, or *token* cannot be sent.
     """
 
     def __init__(self, url: str, token: str, *, timeout: float = 30.0) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"cannot use the address {url!r}: it is not like http://127.0.0.1:8091{MOUNT}")
+        if not _SENDABLE.fullmatch(token):
+            raise ValueError("cannot use the token: it takes printable ASCII characters, without spaces")
+        scheme, self._host, self._port, path = _address(url)
         self.url = url
-        self._connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-        self._host, self._port = parts.hostname, parts.port
-        self._path = (parts.path or MOUNT).rstrip("/")
+        self._connect = HTTPSConnection if scheme == "https" else HTTPConnection
+        self._path = (path or MOUNT).rstrip("/")
         self._token = token
         self._timeout = timeout
 
@@ -57,6 +59,8 @@ class Client:
 
     def process(self, id: str) -> Process:
         """Return one process."""
+        if id == "list":  # is a route, where no process can be
+            raise Refused(f"cannot show process {id!r}: Process not found", 404)
         found: Process = self._ask("GET", f"/{quote(id, safe='')}", f"show process {id!r}")
         return found
 
@@ -107,6 +111,18 @@ class Client:
             survivors = ", ".join(map(str, value.get("data", {}).get("survivors", ())))
             raise Refused(f"cannot {what}: {message}" + (f": {survivors}" if survivors else ""), status)
         return value
+
+
+def _address(url: str) -> tuple[str, str, int | None, str]:
+    """Return scheme, host, port and path of *url*. What is wrong is not shown: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc or not _SENDABLE.fullmatch(url):
+        raise ValueError(f"cannot use the address: it is not like http://127.0.0.1:8091{MOUNT}")
+    return parts.scheme, host, port, parts.path
 
 
 def find(directory: Path) -> Client:

@@ -61,7 +61,7 @@ def token(home: Path, given: Path | None) -> tuple[str, Path]:
     if given is None:
         text = _own(path)
     else:
-        text = given.read_text("utf-8").strip()
+        text = given.read_text("utf-8", "replace").strip()
         if not _TOKEN.fullmatch(text):
             raise Failure(f"cannot use the token in {given}: it takes 16 printable ASCII characters", USAGE)
     return text, path.absolute()

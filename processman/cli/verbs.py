@@ -26,7 +26,7 @@ def _client(arguments: Namespace) -> Client:
     if arguments.url is None:
         return find(arguments.dir)
     file = arguments.token_file
-    if not (token := file.read_text("utf-8").strip() if file else os.environ.get("PROCESSMAN_TOKEN")):
+    if not (token := file.read_text("utf-8", "replace").strip() if file else os.environ.get("PROCESSMAN_TOKEN")):
         raise Failure("cannot ask without a token: give --token-file or set PROCESSMAN_TOKEN", UNREACHABLE)
     try:
         return Client(arguments.url, token)

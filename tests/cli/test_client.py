@@ -91,10 +91,30 @@ def test_a_manager_that_does_not_answer_is_given_up():
             client.processes()
 
 
-@pytest.mark.parametrize("url", ["", "localhost:8091", "ftp://a", "http://", "http://a:b", "http://a:99999", "file:///x"])
+@pytest.mark.parametrize("url", ["", "localhost:8091", "ftp://a", "http://", "http://a:b", "http://a:99999", "file:///x",
+                                 "http://[::1", "http://a b/", "http://a/b c", "http://a/\n", "http://ä/"])
 def test_an_odd_address_is_an_error(url):
-    with pytest.raises(ValueError, match=r"cannot use the address|[Pp]ort"):
+    with pytest.raises(ValueError, match="cannot use the address: it is not like http"):
         Client(url, TOKEN)
+
+
+def test_a_password_in_an_address_is_refused_and_not_shown():
+    with pytest.raises(ValueError, match="cannot use the address") as raised:
+        Client("http://me:hunter2hunter2@127.0.0.1:1", TOKEN)
+    assert "hunter2" not in str(raised.value)
+
+
+@pytest.mark.parametrize("token", ["", "two\nlines-of-a-token", "a token with spaces", "ключ" * 8])
+def test_a_token_that_no_header_can_carry_is_an_error(token):
+    with pytest.raises(ValueError, match="cannot use the token: it takes printable ASCII characters") as raised:
+        Client("http://127.0.0.1:1", token)
+    assert not token or token not in str(raised.value)
+
+
+def test_a_word_of_the_api_is_no_process(serve):
+    client, _ = serve()
+    with pytest.raises(Refused, match="cannot show process 'list': Process not found"):
+        client.process("list")
 
 
 # -- the directory ---------------------------------------------------------------
@@ -123,9 +143,9 @@ def test_a_token_of_ours_that_is_spoilt_is_replaced(text, tmp_path):
         assert len(token(home, None)[0]) == 43
 
 
-@pytest.mark.parametrize("text", ["", "short\n", "with a space inside"])
+@pytest.mark.parametrize("text", ["", "short\n", "with a space inside", "\udcff" * 40])
 def test_a_given_token_that_is_none_is_an_error(text, tmp_path):
-    (tmp_path / "given").write_text(text)
+    (tmp_path / "given").write_text(text, errors="surrogateescape")
     with claim(tmp_path) as home, pytest.raises(Failure, match="takes 16 printable") as raised:
         token(home, tmp_path / "given")
     assert raised.value.code == 2
