@@ -58,7 +58,10 @@ def complain(error: Exception) -> None:
     """Write why something failed to standard error."""
     from ..bridge import printable
 
-    text = "\n".join(printable(line) for line in str(error).split("\n"))
+    words = str(error)
+    if isinstance(error, OSError) and error.filename:
+        words = f"cannot use {error.filename}: {error.strerror}"
+    text = "\n".join(printable(line) for line in words.split("\n"))
     print(f"processman: {text}", file=sys.stderr)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -331,6 +332,15 @@ def test_check(up, run, tmp_path, monkeypatch):
     assert "maxRetries" in err
     assert err.startswith("processman: ")
     assert run("check", "--config", tmp_path / "none")[0] == 2
+    path.chmod(0o664)
+    warning = f"processman: warning: the group may write {path}, which says what is run\n"
+    if os.name == "posix":
+        code, out, err = run("check")
+        assert (code, out, err.startswith(warning)) == (0, f"{path} is valid: 2 processes\n", True)
+        assert len(json.loads(run("check", "--json")[1])["warnings"]) == 2
     path.unlink()
+    path.mkdir()
+    assert run("check")[2] == f"processman: cannot load {path}: Is a directory\n"
+    path.rmdir()
     code, out, err = run("check")
     assert (code, err) == (2, f"processman: cannot check {path}: there is no such file\n")

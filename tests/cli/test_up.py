@@ -148,7 +148,8 @@ def test_what_cannot_be_run_is_refused(up, tmp_path):
     up.write(WEB)
     assert "there is no such file" in refused(up, "--config", tmp_path / "none.json", code=2)
     assert "16 printable" in refused(up, "--token-file", tmp_path / "short", code=2)
-    assert "No such file" in refused(up, "--token-file", tmp_path / "none", code=1)
+    none = tmp_path / "none"
+    assert f"cannot use {none}: No such file" in refused(up, "--token-file", none, code=1)
     assert "cannot allow hosts" in refused(up, "--allow-host", "a/b", code=2)
     address = f"127.0.0.1:{busy.getsockname()[1]}"
     assert refused(up, "--http", address, code=1).endswith(f"cannot serve on {address}: Address already in use\n")
