@@ -25,6 +25,7 @@ from .observers import Observers
 from .runtime import Runtime, configurations
 from .states import State, Status
 from .supervisor import ManagedProcess
+from .table import get_ready
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Manager:
     """
 
     def __init__(self, config: Config | None = None, *, _engine: Engine | None = None) -> None:
+        get_ready()
         self.config = Config() if config is None else config
         self._engine = _engine
         self._observers = Observers()
@@ -74,6 +76,8 @@ class Manager:
         :raises DuplicateProcess: the id is taken.
         """
         self._check_owner()
+        if not isinstance(process, ProcessConfig):
+            raise TypeError(f"cannot register a {type(process).__name__}: make a ProcessConfig of it")
         if not os.path.isabs(process.cwd):
             process = dataclasses.replace(process, cwd=os.path.abspath(process.cwd))
         with self._lock:
@@ -266,6 +270,8 @@ class Manager:
         A callback that raises is logged and harms nobody. Returns a function that ends the subscription.
         """
         self._check_owner()
+        if not callable(callback):
+            raise TypeError(f"cannot subscribe a {type(callback).__name__}: it cannot be called")
         return self._observers.subscribe(callback)
 
     @property

@@ -16,8 +16,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-import psutil
-
+# psutil is imported where it is used: it would be a fifth of our import, and only a manager needs it
 _LINUX = sys.platform == "linux"
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 1
 
@@ -119,8 +118,17 @@ class ProcessTable:
         return snapshot
 
 
+def get_ready() -> None:
+    """Import psutil while it can be read: a host may give up its privileges before it starts anything."""
+    import psutil  # noqa: F401
+
+
 def _pids() -> Iterable[int]:
-    return map(int, filter(str.isdigit, os.listdir("/proc"))) if _LINUX else psutil.pids()
+    if _LINUX:
+        return map(int, filter(str.isdigit, os.listdir("/proc")))
+    import psutil
+
+    return psutil.pids()
 
 
 def _session(pid: int) -> int | None:
@@ -159,6 +167,8 @@ def _check_gone(error: OSError) -> None:
 
 
 def _psutil_entry(pid: int, *, since: float = 0.0) -> Entry | None:
+    import psutil
+
     try:
         process = psutil.Process(pid)
         with process.oneshot():
@@ -170,18 +180,25 @@ def _psutil_entry(pid: int, *, since: float = 0.0) -> Entry | None:
         return None
 
 
-def _mark(pid: int) -> tuple[str, str] | None:
+def _linux_mark(pid: int) -> tuple[str, str] | None:
     try:
-        if _LINUX:
-            with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
-                data = b"\0" + file.read()
-            return _find(data, b"PROCESSMAN_INSTANCE"), _find(data, b"PROCESSMAN_ID")
-        environ = psutil.Process(pid).environ()
-        return environ["PROCESSMAN_INSTANCE"], environ["PROCESSMAN_ID"]
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:
+            data = b"\0" + file.read()
+        return _find(data, b"PROCESSMAN_INSTANCE"), _find(data, b"PROCESSMAN_ID")
     except OSError as error:
         _check_gone(error)
         return None
-    except (psutil.Error, LookupError, ValueError):
+    except ValueError:
+        return None
+
+
+def _psutil_mark(pid: int) -> tuple[str, str] | None:
+    import psutil
+
+    try:
+        environ = psutil.Process(pid).environ()
+        return environ["PROCESSMAN_INSTANCE"], environ["PROCESSMAN_ID"]
+    except (psutil.Error, OSError, LookupError):
         return None
 
 
@@ -192,6 +209,8 @@ def _find(environ: bytes, name: bytes) -> str:
 
 def create_time(pid: int) -> float:
     """Return when *pid* began, in seconds since the epoch; now, when it is gone already."""
+    import psutil
+
     if _LINUX and (entry := find(pid)) is not None:
         return entry.start / _TICKS + psutil.boot_time()  # as psutil tells it, in a third of the time
     try:
@@ -202,6 +221,8 @@ def create_time(pid: int) -> float:
 
 def age(created: float) -> float:
     """Return how many seconds ago a process with this :func:`create_time` began; never negative."""
+    import psutil
+
     if _LINUX:
         # psutil counts from a boot time in whole seconds; the kernel knows better, whatever the wall clock does
         return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (created - psutil.boot_time()))
@@ -216,3 +237,4 @@ def _now() -> float:
 
 #: returns the entry of a pid; ``None`` when it is gone, a zombie, or older than *since*
 find = _linux_entry if _LINUX else _psutil_entry
+_mark = _linux_mark if _LINUX else _psutil_mark

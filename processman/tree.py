@@ -7,8 +7,6 @@ import select
 import signal
 from collections.abc import Iterator
 
-import psutil
-
 from .table import Entry, ProcessTable, find
 
 logger = logging.getLogger(__name__)
@@ -77,11 +75,10 @@ class Member:
             if self.pidfd is not None:
                 signal.pidfd_send_signal(self.pidfd, number)
             elif self.is_same():
-                process = psutil.Process(self.entry.pid)
-                process.kill() if number == SIGKILL else process.send_signal(number)
-        except (ProcessLookupError, psutil.NoSuchProcess):
+                _signal_by_pid(self.entry.pid, number)
+        except ProcessLookupError:
             pass
-        except (PermissionError, psutil.AccessDenied):
+        except PermissionError:
             self.denied = True
         except OSError as error:
             logger.warning("cannot signal %s: %s", self, error)
@@ -200,8 +197,21 @@ def _signal_group(pgid: int, number: int) -> None:
 def _signal_on_windows(pid: int, number: int) -> None:
     try:
         if number == SIGKILL:
-            psutil.Process(pid).kill()
+            _signal_by_pid(pid, number)
         else:
             os.kill(pid, getattr(signal, "CTRL_BREAK_EVENT", number))  # the one that a program can handle
-    except (psutil.Error, OSError) as error:
+    except OSError as error:
         logger.debug("cannot signal pid %d: %s", pid, error)
+
+
+def _signal_by_pid(pid: int, number: int) -> None:
+    """Signal where there is no pidfd; psutil looks once more whether the pid still means the same process."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        process.kill() if number == SIGKILL else process.send_signal(number)
+    except psutil.NoSuchProcess as error:
+        raise ProcessLookupError(pid) from error
+    except psutil.AccessDenied as error:
+        raise PermissionError(pid) from error
