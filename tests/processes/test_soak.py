@@ -132,6 +132,8 @@ def test_crashes_leave_nothing_behind_and_lose_no_line(
 
     manager.subscribe(count)
     manager.start()
+    manager.register(ProcessConfig(id="first", command="true", autostart=False))
+    manager.remove("first")  # the thread that tells subscribers begins with the first event
     before, began, cpu = Snapshot.take(whole=True), time.monotonic(), time.process_time()
     each = cycles // 4
     for n in range(4):
