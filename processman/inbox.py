@@ -152,8 +152,9 @@ class Inbox:
 def one_of(until: str | Iterable[str]) -> Callable[[Status], bool]:
     """Return what accepts the status words in *until*, and raises :exc:`StartFailed` at an unexpected failure."""
     words = frozenset([until] if isinstance(until, str) else until)
-    if not words or not words <= set(State):
-        raise ValueError(f"cannot wait for a status: name at least one, and no others than {', '.join(State)}")
+    strange = ", ".join(repr(word) for word in words if word not in set(State))
+    if strange or not words:
+        raise ValueError(f"cannot wait for {strange or 'no status'}: name one or more of {', '.join(State)}")
 
     def accept(status: Status) -> bool:
         if status.status is State.FAILED and State.FAILED not in words:

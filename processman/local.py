@@ -269,10 +269,11 @@ class ConditionWaiter:
 @cache
 def _warn_of_reaping() -> None:
     """Say it once: in such a host it happens at every exit."""
-    logger.warning(
-        "exit statuses are unknown: the host process ignores SIGCHLD or waits for any child, "
-        "and so takes those of processes that are managed"
-    )
+    with suppress(Exception):  # of a handler of the host
+        logger.warning(
+            "exit statuses are unknown: the host process ignores SIGCHLD or waits for any child, "
+            "and so takes those of processes that are managed"
+        )
 
 
 def _restoring_signals(launch: Launch) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from itertools import chain
 from pathlib import Path
@@ -23,7 +24,7 @@ from .leftovers import end_leftovers
 from .lifecycle import Restart, Start, Stop
 from .observers import Observers
 from .runtime import Runtime, configurations
-from .states import State, Status
+from .states import ALIVE, State, Status
 from .supervisor import ManagedProcess
 from .table import get_ready
 
@@ -113,6 +114,9 @@ class Manager:
                 self._owner = os.getpid()
                 self._runtime = runtime
                 self._phase = _Phase.STARTED
+                late = [config for id, config in self._registered.items() if id not in runtime.processes]
+                # registered while the file was read
+                managed = (*managed, *(runtime.manage(config, templated=False) for config in late))
             atexit.register(self._at_exit)
             for process in managed:
                 self._begin(process)
@@ -126,7 +130,7 @@ class Manager:
         """
         self._check_may_wait()
         deadline = None if timeout is None else time.monotonic() + timeout
-        with self._reconfiguring:
+        with self._reconfigured(timeout):
             with self._lock:
                 if self._phase is _Phase.STOPPED:
                     return
@@ -302,6 +306,17 @@ class Manager:
             process.wait_answered(ticket, timeout)
         elif isinstance(input, Start):  # who starts what is running is told so at once
             process.wait_taken(ticket)
+
+    @contextmanager
+    def _reconfigured(self, timeout: float | None) -> Iterator[None]:
+        """Hold the lock of starts and stops; another stop, which may take long, is not waited for longer."""
+        if not self._reconfiguring.acquire(timeout=-1 if timeout is None else timeout):
+            status = max(self.list(), key=lambda one: one.status in ALIVE)  # there is one: somebody stops it
+            raise WaitTimeout(status.id, status)
+        try:
+            yield
+        finally:
+            self._reconfiguring.release()
 
     def _begin(self, process: ManagedProcess) -> None:
         self._observers.publish("registered", process.status)

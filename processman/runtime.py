@@ -100,7 +100,7 @@ class Runtime:
 
         :raises WaitTimeout: the time is over, and everything goes on as asked.
         """
-        processes = list(self.processes.values())
+        processes = [process for process in self.processes.values() if process.supervised]
         with _taking_turns():
             survivors = _end(processes, deadline)
         for process in processes:

@@ -13,8 +13,8 @@ from processman import Manager
     [
         (lambda manager: manager.register({"id": "web"}), TypeError, "cannot register a dict: make"),
         (lambda manager: manager.subscribe(None), TypeError, "cannot subscribe a NoneType"),
-        (lambda manager: manager.wait_for("web", "bogus"), ValueError, "no others than stopped, starting, running"),
-        (lambda manager: manager.wait_for("web", []), ValueError, "name at least one"),
+        (lambda manager: manager.wait_for("web", "bogus"), ValueError, "cannot wait for 'bogus': name one or more of stopped"),
+        (lambda manager: manager.wait_for("web", []), ValueError, "cannot wait for no status"),
     ],
 )
 def test_a_wrong_argument_is_refused_in_words(
