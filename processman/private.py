@@ -88,6 +88,9 @@ def write(path: Path, text: str) -> None:
     fd = open_file(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
         os.write(fd, text.encode())
+        new.replace(path)
+    except OSError as error:  # a full disk does not say which file
+        new.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         os.close(fd)
-    new.replace(path)

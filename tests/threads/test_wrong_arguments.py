@@ -13,7 +13,7 @@ from processman import Manager
     [
         (lambda manager: manager.register({"id": "web"}), TypeError, "cannot register a dict: make"),
         (lambda manager: manager.subscribe(None), TypeError, "cannot subscribe a NoneType"),
-        (lambda manager: manager.wait_for("web", "bogus"), ValueError, "cannot wait for 'bogus': name one or more of stopped"),
+        (lambda manager: manager.wait_for("web", "bogus"), ValueError, "cannot wait for 'bogus': name one or more"),
         (lambda manager: manager.wait_for("web", []), ValueError, "cannot wait for no status"),
     ],
 )
