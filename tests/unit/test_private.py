@@ -19,8 +19,9 @@ def test_a_file_that_cannot_be_written_is_named_and_leaves_the_old_one(
     def full(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with monkeypatch.context() as context, pytest.raises(OSError, match="No space left on device: '.*token'"):
+    with monkeypatch.context() as context:
         context.setattr(os, "write", full)
-        private.write(path, "new")
+        with pytest.raises(OSError, match=r"No space left on device: '.*token'"):
+            private.write(path, "new")
     assert [file.name for file in tmp_path.iterdir()] == ["token"]
     assert private.read(path) == "old"
