@@ -23,10 +23,9 @@ from .journal import KEEP_LINES
 from .leftovers import end_leftovers
 from .lifecycle import Restart, Start, Stop
 from .observers import Observers
-from .runtime import Runtime, configurations
+from .runtime import Runtime, configurations, get_ready
 from .states import ALIVE, State, Status
 from .supervisor import ManagedProcess
-from .table import get_ready
 
 logger = logging.getLogger(__name__)
 

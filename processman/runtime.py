@@ -24,10 +24,18 @@ from .observers import Observers
 from .roots import pocketbase_files
 from .states import Status
 from .supervisor import ManagedProcess, Surroundings
+from .table import import_psutil
 
 #: threads that all wake at once fight over the interpreter; with this many seconds each, they take turns
 _SWITCH_INTERVAL = 0.1
 _turns = threading.Lock()
+
+
+def get_ready() -> None:
+    """Import what a start needs while it can be read: a host may give up its privileges before that."""
+    from . import loader  # noqa: F401
+
+    import_psutil()
 
 
 def configurations(config: Config, registered: Iterable[ProcessConfig]) -> Sequence[tuple[ProcessConfig, bool]]:

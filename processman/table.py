@@ -118,8 +118,8 @@ class ProcessTable:
         return snapshot
 
 
-def get_ready() -> None:
-    """Import psutil while it can be read: a host may give up its privileges before it starts anything."""
+def import_psutil() -> None:
+    """Import psutil now."""
     import psutil  # noqa: F401
 
 
