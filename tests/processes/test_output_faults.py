@@ -189,3 +189,19 @@ def test_100_grandchildren_that_keep_the_pipe_leave_nothing(manager: Manager, be
     assert [(line.content, line.run) for line in manager.logs("p", lines=1000)] == [
         ("ready", run) for run in range(1, 102)
     ]
+
+
+def test_a_child_that_closes_its_output_runs_on_and_is_read_no_longer(manager: Manager) -> None:
+    """O-closed-stdout"""
+    manager.start()
+    before = len(os.listdir("/proc/self/task"))
+    manager.register(child("closed", "closes_stdout.py"))
+    wait_for_line(manager, "closed", "ready")
+    # of its three threads the two readers end with their pipes, so that nothing spins
+    until(lambda: len(os.listdir("/proc/self/task")) == before + 1)
+    manager.register(child("marker", "exits_with.py", 0, restart="never"))
+    manager.wait_for("marker", "exited", timeout=10)
+    status = manager.status("closed")
+    assert (status.status, status.run) == ("running", 1)
+    manager.stop_process("closed", timeout=10)
+    assert manager.status("closed").signal == "SIGTERM"
