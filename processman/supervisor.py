@@ -125,6 +125,12 @@ class Supervisor(threading.Thread):
         self._unwatch()
         self._waiter.close()
 
+    @property
+    def watching(self) -> str | None:
+        """How its files are watched, as of now. Any thread."""
+        watch = self._watch
+        return self._watch_lost if watch is None else watch.health
+
     def _is_over(self) -> bool:
         return self._last and self._machine.state not in ALIVE
 
@@ -276,7 +282,7 @@ class Supervisor(threading.Thread):
             signal=ended.signal,
             next_retry_at=self._next_retry_at(),
             escaped=escaped or (old.escaped if machine.state is State.STOPPING else ()),
-            watch=self._watch.health if self._watch is not None else self._watch_lost,
+            watch=self.watching,
         )
         self.inbox.publish(status)
         for ticket in list(self._tickets):
@@ -317,11 +323,12 @@ class ManagedProcess:
 
     @property
     def status(self) -> Status:
-        """The newest status, its uptime as of now."""
-        status = self._inbox.status
-        if status.since is None:
+        """The newest status, its uptime and file watch as of now."""
+        status, watch = self._inbox.status, self._supervisor.watching
+        uptime = None if status.since is None else max(0.0, self._clock() - status.since)
+        if (uptime, watch) == (status.uptime, status.watch):
             return status
-        return dataclasses.replace(status, uptime=max(0.0, self._clock() - status.since))
+        return dataclasses.replace(status, uptime=uptime, watch=watch)
 
     @property
     def supervised(self) -> bool:

@@ -22,6 +22,13 @@ def test_a_change_restarts_what_runs_once_it_has_come_to_rest(rig: Rigs) -> None
     assert one.runs() == 2
 
 
+def test_a_watch_that_fails_later_is_told_at_the_next_look(rig: Rigs) -> None:
+    one = rig(watched=True)
+    one.start()
+    one.watches[0].health = "degraded: the limit is reached"
+    assert one.status.watch == "degraded: the limit is reached"
+
+
 def test_a_burst_of_changes_is_one_restart_after_two_seconds_at_most(rig: Rigs) -> None:
     one = rig(watched=True)
     one.start()
