@@ -81,6 +81,10 @@ class Engine(Protocol):
         """Return a place to sleep for one supervisor."""
         ...
 
+    def wake_all(self) -> None:
+        """Wake every supervisor that sleeps here, all at once and for the last time. Any thread."""
+        ...
+
     def spawn(self, launch: Launch, journal: Journal) -> Child:
         """Start a process whose output goes to *journal*.
 

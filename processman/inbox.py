@@ -56,14 +56,15 @@ class Inbox:
         self._published = 1
         self._closed = False
 
-    def post(self, message: Message) -> None:
-        """Hand *message* to the supervisor. Any thread; never waits."""
+    def post(self, message: Message, *, wake: bool = True) -> None:
+        """Hand *message* to the supervisor. Any thread; never waits. Without *wake*, somebody else wakes it."""
         with self._news:
             if self._closed:
                 self._answer_late(message)
             else:
                 self._messages.append(message)
-        self._wake()
+        if wake:
+            self._wake()
 
     def close(self) -> None:
         """Answer what was asked too late, now and in future. The supervisor only."""

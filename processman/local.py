@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any
+from weakref import WeakSet
 
 from .engine import Child, Launch, Waiter
 from .journal import Journal
@@ -65,6 +66,9 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self._table = ProcessTable()
+        #: what all waiters poll beside their own
+        self._final: Wake | None = None
+        self._conditions: WeakSet[ConditionWaiter] = WeakSet()
 
     def reap_orphans(self) -> None:
         """From now on, reap what is given to this process by the system, and is no child of a host."""
@@ -74,7 +78,21 @@ class LocalEngine:
 
     def waiter(self) -> Waiter:
         """Return a place to sleep for one supervisor."""
-        return PollWaiter() if hasattr(select, "poll") else ConditionWaiter()
+        if not hasattr(select, "poll"):
+            waiter = ConditionWaiter()
+            self._conditions.add(waiter)
+            return waiter
+        if self._final is None:
+            self._final = Wake()
+        return PollWaiter(self._final)
+
+    def wake_all(self) -> None:
+        """Wake every supervisor at once: one by one, the first would be reaping before the last is asked to end."""
+        final, self._final = self._final, None
+        if final is not None:
+            final.set()
+        for waiter in self._conditions:
+            waiter.wake()
 
     def spawn(self, launch: Launch, journal: Journal) -> LocalChild:
         """Start a process whose output goes to *journal*. On any error nothing is left."""
@@ -222,8 +240,10 @@ class LocalChild:
 class PollWaiter:
     """Sleeps in ``poll``, on the wake descriptor and on what the child gives."""
 
-    def __init__(self) -> None:
+    def __init__(self, final: Wake) -> None:
         self._wake = Wake()
+        #: polled until it is set, which it stays
+        self._final: Wake | None = final
         self.wake = self._wake.set
         self.close = self._wake.close
 
@@ -231,14 +251,19 @@ class PollWaiter:
         """Sleep until woken, until *child* may have news, or *timeout* seconds are over."""
         poller = select.poll()
         poller.register(self._wake, select.POLLIN)
+        if self._final is not None:
+            poller.register(self._final, select.POLLIN)
         descriptors = child.descriptors() if isinstance(child, LocalChild) else []
         if descriptors is None:
             timeout = _LOOK if timeout is None else min(timeout, _LOOK)
         for fd in descriptors or ():
             poller.register(fd, select.POLLIN)
         ready = poller.poll(None if timeout is None else max(0.0, timeout) * 1000)
-        if any(fd == self._wake.fileno() for fd, _ in ready):
+        woken = [fd for fd, _ in ready]
+        if self._wake.fileno() in woken:
             self._wake.clear()
+        if self._final is not None and self._final.fileno() in woken:
+            self._final = None
 
 
 class ConditionWaiter:

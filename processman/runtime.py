@@ -16,6 +16,7 @@ from .config import Config, ProcessConfig
 from .engine import Child, Engine
 from .errors import DuplicateProcess, StopFailed
 from .filewatch import FileWatch, Watch
+from .inbox import Ticket
 from .launch import Prepared, prepare
 from .ledger import Ledger
 from .lifecycle import Stop
@@ -70,6 +71,7 @@ class Runtime:
         self._watches = FileWatch()
         self._bridge = Bridge()
         self._slots = itertools.count()
+        self._ending = False
         #: by id, in the order of registration; copied on write, so that looking takes no lock
         self.processes: Mapping[str, ManagedProcess] = {}
 
@@ -110,7 +112,11 @@ class Runtime:
         """
         processes = [process for process in self.processes.values() if process.supervised]
         with _taking_turns():
-            survivors = _end(processes, deadline)
+            asked = [(process, process.ask(Stop(), last=True, wake=self._ending)) for process in processes]
+            if not self._ending:  # a stop that was given up waiting for may be asked for again
+                self._ending = True
+                self._engine.wake_all()
+            survivors = _survivors(asked, deadline)
         for process in processes:
             if process.config.id not in survivors:
                 process.join(1.0)
@@ -151,8 +157,10 @@ class Runtime:
         return self._watches.watch(roots, ignore, notify)
 
 
-def _end(processes: Sequence[ManagedProcess], deadline: float | None) -> dict[str, tuple[str, ...]]:
-    asked = [(process, process.ask(Stop(), last=True)) for process in processes]
+def _survivors(
+    asked: Iterable[tuple[ManagedProcess, Ticket]], deadline: float | None
+) -> dict[str, tuple[str, ...]]:
+    """Wait until all are gone; return what is not."""
     survivors: dict[str, tuple[str, ...]] = {}
     for process, ticket in asked:
         try:

@@ -335,10 +335,10 @@ class ManagedProcess:
         """Whether the supervisor is at work."""
         return self._supervisor.is_alive()
 
-    def ask(self, input: Start | Stop | Restart, *, last: bool = False) -> Ticket:
+    def ask(self, input: Start | Stop | Restart, *, last: bool = False, wake: bool = True) -> Ticket:
         """Ask for something; never waits. *last*: once it is gone, supervise it no longer."""
         ticket = Ticket(input, last=last)
-        self._inbox.post(ticket)
+        self._inbox.post(ticket, wake=wake)
         return ticket
 
     def wait_taken(self, ticket: Ticket) -> None:

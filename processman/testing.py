@@ -159,7 +159,7 @@ class FakeEngine:
         """Make a fake child, or fail as told."""
         if self.fail:
             raise self.fail.pop(0)
-        child = FakeChild(next(self._pids), launch, journal, self._wake_all, obeys=self.obeys)
+        child = FakeChild(next(self._pids), launch, journal, self.wake_all, obeys=self.obeys)
         with self._changed:
             self.children.append(child)
             self._changed.notify_all()
@@ -172,7 +172,8 @@ class FakeEngine:
                 raise TimeoutError(f"there are {len(self.children)} children, not {number}")
             return self.children[number - 1]
 
-    def _wake_all(self) -> None:
+    def wake_all(self) -> None:
+        """Wake every supervisor."""
         for waiter in self._waiters:
             waiter.wake()
 

@@ -35,6 +35,9 @@ class Wake:
         with suppress(BlockingIOError):
             os.read(self._reading, 4096)
 
+    def __del__(self) -> None:
+        self.close()
+
     def close(self) -> None:
         """Give the descriptor back. The polling thread only."""
         with self._lock:

@@ -56,7 +56,7 @@ class CountingEngine(FakeEngine):
     def waiter(self) -> CountingWaiter:
         return self.sleeper
 
-    def _wake_all(self) -> None:
+    def wake_all(self) -> None:
         self.sleeper.wake()
 
 
