@@ -44,6 +44,9 @@ def answer(manager: Manager, wire: Wire, request: Request, name: str) -> str:
 
 def _match(request: Request) -> tuple[Callable[[Call], str], dict[str, str]]:
     try:
+        # what is asked for as //list would be found: request.path and match() make one slash of them
+        if request.environ.get("PATH_INFO", "").startswith("//"):
+            raise NotFound
         route, arguments = _ROUTES.match(request.path, request.method)
     except NotFound:
         raise Refused(404, "There is nothing here.") from None

@@ -129,9 +129,12 @@ class _Handler(WSGIRequestHandler):
     def parse_request(self) -> bool:
         whole, self.rfile = self.rfile, _Headers(self.rfile, HEADERS - len(self.raw_requestline))
         try:
-            return super().parse_request()
+            good = super().parse_request()
         finally:
             self.rfile = whole
+        if good:  # the path as it was sent: of several slashes in front the base class makes one
+            self.path = self.requestline.split()[1]
+        return good
 
     def handle_expect_100(self) -> bool:
         return self._length() is None or super().handle_expect_100()

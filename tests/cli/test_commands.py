@@ -291,7 +291,7 @@ def test_strangers_learn_nothing(up):
     assert ask(up, "/api/pm/web/stop", "POST", Origin="http://evil.example", **bearer)[0] == 403
     for path in ("/", "/list", "/api/pm", "/api/pm/list", "/api/pmx/list", "//api/pm/list", "/web"):
         assert ask(up, path)[0] == 401
-    for path in ("/", "/list", "/api/pm", "/api/pmx/list", "/web"):
+    for path in ("/", "/list", "/api/pm", "/api/pmx/list", "//api/pm/list", "/api/pm//list", "/web"):
         assert ask(up, path, **bearer)[0] == 404
 
 

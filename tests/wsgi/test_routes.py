@@ -93,6 +93,13 @@ def test_what_is_no_route_is_404(ask: Any, fake: FakeManager, path: str) -> None
     assert fake.calls == []
 
 
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_slashes_in_front_are_not_taken_away(ask: Any, fake: FakeManager, method: str, path: str) -> None:
+    # werkzeug's client would take the first name for a host
+    assert ask("/", method, environ_overrides={"PATH_INFO": f"/{path}"}).json == NO_ROUTE
+    assert fake.calls == []
+
+
 @pytest.mark.parametrize("id", [
     "nobody", "%00", "web%00", "web%0A", "%0Aweb", "%ff", "%C0%AF", "%ED%A0%80", "..", "%2e%2e", ".", "WEB",
     "web%20", "%E2%84%AA", "web;x=1", "web,web", "*", "__class__", "logs", "%3Cscript%3Ealert(1)",
