@@ -53,12 +53,12 @@ def bearer(*tokens: str) -> Auth:
         _check(token)
     known = [token.encode() for token in tokens]
 
-    def authenticate(environ: WSGIEnvironment) -> bool | None:
+    def authenticate(environ: WSGIEnvironment) -> Identity | None:
         scheme, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
         # As bytes, which may be anything; and a list, so that every token is compared whichever it is.
         sent = credential.strip(" ").encode("latin-1", "replace")
         found = any([hmac.compare_digest(sent, token) for token in known])  # noqa: C419
-        return True if found and scheme.lower() == "bearer" else None
+        return Identity("token") if found and scheme.lower() == "bearer" else None
 
     return authenticate
 

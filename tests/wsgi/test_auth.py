@@ -110,6 +110,12 @@ def test_actions_are_logged_with_who_asked(fake: FakeManager, caplog: pytest.Log
     assert r"Process stopped: 'web', asked for by 'ann\nb'" in caplog.messages
 
 
+def test_whoever_sends_a_token_is_logged_as_one(fake: FakeManager, caplog: pytest.LogCaptureFixture) -> None:
+    open_(fake, bearer(TOKEN), "/web/stop", "POST", headers={"Authorization": f"Bearer {TOKEN}"})
+    assert "Process stopped: 'web', asked for by 'token'" in caplog.messages
+    assert TOKEN not in caplog.text
+
+
 @pytest.mark.parametrize("header", [
     None,
     "",
