@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from pathlib import Path
 
 from ..errors import ProcessmanError
 
@@ -21,6 +22,18 @@ class Failure(Exception):
     def __init__(self, message: str, code: int = FAILED) -> None:
         super().__init__(message)
         self.code = code
+
+
+def token_in(file: Path) -> str:
+    """Return the token that *file* holds; empty when it holds nothing.
+
+    :raises Failure: it cannot be read.
+    """
+    try:
+        return file.read_text("utf-8", "replace").strip()
+    except OSError as error:
+        why = f"{error.strerror}; give --token-file a file that holds a token"
+        raise Failure(f"cannot read the token in {file}: {why}", USAGE) from error
 
 
 def main(argv: Sequence[str] | None = None) -> int:

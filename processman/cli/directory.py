@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .. import private
 from ..client import Unreachable, find
-from . import USAGE, Failure
+from . import USAGE, Failure, token_in
 
 _TOKEN = re.compile(r"[!-~]{16,4096}")
 _TRIES = 5
@@ -55,13 +55,13 @@ def _holder(directory: Path, home: Path) -> str:
 def token(home: Path, given: Path | None) -> tuple[str, Path]:
     """Return the token and the file that holds it: the one *given*, or our own, made when there is none.
 
-    :raises Failure: the one given holds none.
+    :raises Failure: the one given cannot be read, or holds none.
     """
     path = given or home / "token"
     if given is None:
         text = _own(path)
     else:
-        text = given.read_text("utf-8", "replace").strip()
+        text = token_in(given)
         if not _TOKEN.fullmatch(text):
             raise Failure(f"cannot use the token in {given}: it takes 16 printable ASCII characters", USAGE)
     return text, path.absolute()

@@ -14,7 +14,7 @@ from typing import Any
 from ..bridge import printable
 from ..client import Client, Process, Refused, find
 from ..errors import ProcessmanError
-from . import NOT_RUNNING, OK, UNREACHABLE, USAGE, Failure, complain, exit_code
+from . import NOT_RUNNING, OK, UNREACHABLE, USAGE, Failure, complain, exit_code, token_in
 from .output import colourful, line_of, note, print_json, row, table, terminal_width
 
 _LOOK = 0.3
@@ -26,7 +26,7 @@ def _client(arguments: Namespace) -> Client:
     if arguments.url is None:
         return find(arguments.dir)
     file = arguments.token_file
-    if not (token := file.read_text("utf-8", "replace").strip() if file else os.environ.get("PROCESSMAN_TOKEN")):
+    if not (token := token_in(file) if file else os.environ.get("PROCESSMAN_TOKEN")):
         raise Failure("cannot ask without a token: give --token-file or set PROCESSMAN_TOKEN", UNREACHABLE)
     try:
         return Client(arguments.url, token)

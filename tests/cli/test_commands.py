@@ -264,7 +264,9 @@ def test_by_address_and_token(up, run, tmp_path, monkeypatch):
     assert run("ls", "--url", url)[0] == 4
     code, _, err = run("ls", "--url", url, "--token-file", tmp_path / "wrong")
     assert (code, "not authorised" in err, "a-wrong-token" in err) == (4, True, False)
-    assert run("ls", "--url", url, "--token-file", tmp_path / "nothing")[0] == 1
+    for bad, why in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
+        words = f"cannot read the token in {bad}: {why}; give --token-file a file that holds a token"
+        assert run("ls", "--url", url, "--token-file", bad) == (2, "", f"processman: {words}\n")
     assert run("ls", "--url", "gopher://x", "--token-file", tmp_path / "token")[0] == 2
     monkeypatch.setenv("PROCESSMAN_TOKEN", token.strip())
     assert run("ls", "--url", url)[0] == 0

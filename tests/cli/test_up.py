@@ -148,8 +148,9 @@ def test_what_cannot_be_run_is_refused(up, tmp_path):
     up.write(WEB)
     assert "there is no such file" in refused(up, "--config", tmp_path / "none.json", code=2)
     assert "16 printable" in refused(up, "--token-file", tmp_path / "short", code=2)
-    none = tmp_path / "none"
-    assert f"cannot use {none}: No such file" in refused(up, "--token-file", none, code=1)
+    for bad, why in ((tmp_path / "none", "No such file or directory"), (tmp_path, "Is a directory")):
+        words = f"cannot read the token in {bad}: {why}; give --token-file a file that holds a token"
+        assert words in refused(up, "--token-file", bad, code=2)
     assert "cannot allow hosts" in refused(up, "--allow-host", "a/b", code=2)
     address = f"127.0.0.1:{busy.getsockname()[1]}"
     assert refused(up, "--http", address, code=1).endswith(f"cannot serve on {address}: Address already in use\n")
