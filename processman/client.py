@@ -57,11 +57,11 @@ class Client:
         found: list[Process] = self._ask("GET", "/list", "list the processes")
         return found
 
-    def process(self, id: str) -> Process:
-        """Return one process."""
+    def process(self, id: str, *, to: str = "show") -> Process:
+        """Return one process; *to* is what an error says cannot be done."""
         if id == "list":  # is a route, where no process can be
-            raise Refused(f"cannot show process {id!r}: Process not found", 404)
-        found: Process = self._ask("GET", f"/{quote(id, safe='')}", f"show process {id!r}")
+            raise Refused(f"cannot {to} process {id!r}: Process not found", 404)
+        found: Process = self._ask("GET", f"/{quote(id, safe='')}", f"{to} process {id!r}")
         return found
 
     def logs(self, id: str, lines: int = 100) -> list[dict[str, Any]]:

@@ -115,8 +115,8 @@ def _side_by_side(do: Callable[[str], Process], ids: Sequence[str]) -> list[Proc
 def _act_on(client: Client, verb: str, process_id: str) -> Process:
     if verb == "stop":
         client.stop(process_id)
-        return client.process(process_id)
-    before = client.process(process_id)["run"]
+        return client.process(process_id, to=verb)
+    before = client.process(process_id, to=verb)["run"]
     (client.start if verb == "start" else client.restart)(process_id)
     return _wait_for_run(client, verb, process_id, before)
 
@@ -124,7 +124,7 @@ def _act_on(client: Client, verb: str, process_id: str) -> Process:
 def _wait_for_run(client: Client, verb: str, process_id: str, before: int) -> Process:
     pause = threading.Event()
     while True:
-        process = client.process(process_id)
+        process = client.process(process_id, to=verb)
         status, new = process["status"], process["run"] > before
         if new and status in ("running", "exited"):
             return process

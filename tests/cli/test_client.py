@@ -115,6 +115,8 @@ def test_a_word_of_the_api_is_no_process(serve):
     client, _ = serve()
     with pytest.raises(Refused, match="cannot show process 'list': Process not found"):
         client.process("list")
+    with pytest.raises(Refused, match="cannot start process 'list': Process not found"):
+        client.process("list", to="start")
 
 
 # -- the directory ---------------------------------------------------------------

@@ -62,6 +62,9 @@ def test_stop_start_restart(up, run):
     code, out, _ = run("restart", "web", "other", "web")
     assert (code, [line.split()[0] for line in out.splitlines()]) == (0, ["ID", "web", "other"])
     assert run("start", "web") == (1, "", "processman: cannot start process 'web': Process is already running\n")
+    for verb in ("start", "restart", "stop"):
+        unknown = f"processman: cannot {verb} process 'nobody': Process not found\n"
+        assert run(verb, "nobody") == (1, "", unknown)
     code, out, err = run("stop", "nobody", "other")
     assert (code, err) == (1, "processman: cannot stop process 'nobody': Process not found\n")
     assert out.splitlines()[1].split()[:2] == ["other", "stopped"]
@@ -237,7 +240,7 @@ def test_who_waits_for_a_run_is_told_what_became_of_it(seen, failure):
     class Watched:
         answers = iter(seen)
 
-        def process(self, process_id):
+        def process(self, process_id, *, to):
             return next(self.answers)
 
     with pytest.raises(Failure, match=failure) if failure else nullcontext():
