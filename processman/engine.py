@@ -32,10 +32,8 @@ class Child(Protocol):
     pid: int
     #: seconds since the epoch, as the system tells it; with the pid it is the identity of the process
     create_time: float
-
-    def age(self) -> float:
-        """Return how many seconds ago it began."""
-        ...
+    #: how many seconds before it came into our hands it began
+    age: float
 
     def poll(self) -> Exited | Gone | None:
         """Return the next news, each once: the leader's exit, later the end of the rest of its tree."""
@@ -82,7 +80,7 @@ class Engine(Protocol):
         ...
 
     def wake_all(self) -> None:
-        """Wake every supervisor that sleeps here, all at once and for the last time. Any thread."""
+        """Wake every supervisor that sleeps here, all at once. Any thread."""
         ...
 
     def spawn(self, launch: Launch, journal: Journal) -> Child:

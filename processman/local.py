@@ -24,7 +24,7 @@ from .journal import Journal
 from .lifecycle import Exited, Gone
 from .reader import Output
 from .states import Exit
-from .table import ProcessTable, age, create_time
+from .table import ProcessTable, birth
 from .tree import SIGKILL, Tree, open_pidfd
 from .wake import Wake
 
@@ -66,9 +66,9 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self._table = ProcessTable()
-        #: what all waiters poll beside their own
+        #: what all waiters poll beside their own, until it is set
         self._final: Wake | None = None
-        self._conditions: WeakSet[ConditionWaiter] = WeakSet()
+        self._waiters: WeakSet[Waiter] = WeakSet()
 
     def reap_orphans(self) -> None:
         """From now on, reap what is given to this process by the system, and is no child of a host."""
@@ -78,10 +78,13 @@ class LocalEngine:
 
     def waiter(self) -> Waiter:
         """Return a place to sleep for one supervisor."""
+        waiter = self._waiter()
+        self._waiters.add(waiter)
+        return waiter
+
+    def _waiter(self) -> Waiter:
         if not hasattr(select, "poll"):
-            waiter = ConditionWaiter()
-            self._conditions.add(waiter)
-            return waiter
+            return ConditionWaiter()
         if self._final is None:
             self._final = Wake()
         return PollWaiter(self._final)
@@ -91,7 +94,8 @@ class LocalEngine:
         final, self._final = self._final, None
         if final is not None:
             final.set()
-        for waiter in self._conditions:
+            return
+        for waiter in tuple(self._waiters):
             waiter.wake()
 
     def spawn(self, launch: Launch, journal: Journal) -> LocalChild:
@@ -128,13 +132,9 @@ class LocalChild:
         self._tree = Tree(table, popen.pid, (launch.instance, launch.id))
         self._exit: Exit | None = None
         self._killing = False
-        self.create_time = create_time(popen.pid)
+        self.create_time, self.age = birth(popen.pid)
         self.pidfd = open_pidfd(popen.pid)
         table.leaders.add(popen.pid)
-
-    def age(self) -> float:
-        """Return how many seconds ago it began."""
-        return age(self.create_time)
 
     def poll(self) -> Exited | Gone | None:
         """Return the leader's exit once it is over, later the end of the rest of its tree."""

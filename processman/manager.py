@@ -22,10 +22,10 @@ from .inbox import one_of
 from .journal import KEEP_LINES
 from .leftovers import end_leftovers
 from .lifecycle import Restart, Start, Stop
+from .managed import ManagedProcess
 from .observers import Observers
 from .runtime import Runtime, configurations, get_ready
 from .states import ALIVE, State, Status
-from .supervisor import ManagedProcess
 
 logger = logging.getLogger(__name__)
 
@@ -319,9 +319,9 @@ class Manager:
 
     def _begin(self, process: ManagedProcess) -> None:
         self._observers.publish("registered", process.status)
-        process.begin()
         if process.config.autostart:
-            process.ask(Start())
+            process.ask(Start(), wake=False)  # it finds that when it begins
+        process.begin()
 
     def _check_ended(self) -> None:
         """A second copy must not be started beside what the last stop could not end."""

@@ -21,10 +21,11 @@ from .launch import Prepared, prepare
 from .ledger import Ledger
 from .lifecycle import Stop
 from .local import LocalEngine
+from .managed import ManagedProcess
 from .observers import Observers
 from .roots import pocketbase_files
 from .states import Status
-from .supervisor import ManagedProcess, Surroundings
+from .supervisor import Surroundings
 from .table import import_psutil
 
 #: threads that all wake at once fight over the interpreter; with this many seconds each, they take turns
@@ -71,7 +72,6 @@ class Runtime:
         self._watches = FileWatch()
         self._bridge = Bridge()
         self._slots = itertools.count()
-        self._ending = False
         #: by id, in the order of registration; copied on write, so that looking takes no lock
         self.processes: Mapping[str, ManagedProcess] = {}
 
@@ -112,10 +112,8 @@ class Runtime:
         """
         processes = [process for process in self.processes.values() if process.supervised]
         with _taking_turns():
-            asked = [(process, process.ask(Stop(), last=True, wake=self._ending)) for process in processes]
-            if not self._ending:  # a stop that was given up waiting for may be asked for again
-                self._ending = True
-                self._engine.wake_all()
+            asked = [(process, process.ask(Stop(), last=True, wake=False)) for process in processes]
+            self._engine.wake_all()
             survivors = _survivors(asked, deadline)
         for process in processes:
             if process.config.id not in survivors:

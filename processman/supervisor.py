@@ -1,6 +1,6 @@
-"""One process under supervision: the thread that decides for it, and what callers hold of it.
+"""The supervisor: the thread that decides for one process.
 
-The thread alone writes the process's state. It takes messages and news, feeds the state machine, does what
+It alone writes the process's state. It takes messages and news, feeds the state machine, does what
 that says, and publishes one immutable :class:`~processman.states.Status`. It waits in one place.
 """
 from __future__ import annotations
@@ -37,7 +37,6 @@ from .lifecycle import (
     Spawned,
     SpawnFailed,
     Start,
-    Stop,
     Terminate,
 )
 from .restart import RestartPolicy
@@ -145,8 +144,8 @@ class Supervisor(threading.Thread):
     def _act(self) -> None:
         if self._debounce.due(self._clock()):
             self._reload()
-        for action in self._machine.tick(self._clock()):
-            self._perform(action)
+        if actions := self._machine.tick(self._clock()):
+            self._do(actions)
 
     def _broken(self, error: Exception) -> None:
         report(logger, "supervising process %r failed", self._config.id, redact=self._status.redact)
@@ -218,7 +217,9 @@ class Supervisor(threading.Thread):
 
     # -- the machine, and what it wants done ----------------------------------
     def _feed(self, input: Input) -> None:
-        actions = self._machine.handle(input, self._clock())
+        self._do(self._machine.handle(input, self._clock()))
+
+    def _do(self, actions: tuple[Action, ...]) -> None:
         self._publish()
         for action in actions:
             self._perform(action)
@@ -226,7 +227,6 @@ class Supervisor(threading.Thread):
     def _perform(self, action: Action) -> None:
         match action:
             case Spawn(run):
-                self._publish()  # a tick may have entered starting
                 self._feed(self._spawn(run))
             case Terminate() if self._child is not None:
                 self._child.terminate(self._config.stop_signal)
@@ -250,7 +250,7 @@ class Supervisor(threading.Thread):
         except Exception as error:
             return self._refused(explain(error, prepared.launch, prepared.redact))
         self._surroundings.spawned(self._child)
-        age = self._child.age()
+        age = self._child.age
         self._status = dataclasses.replace(
             self._status, pid=self._child.pid, since=self._clock() - age,
             start_time=datetime.now(UTC) - timedelta(seconds=age),
@@ -305,55 +305,3 @@ class Supervisor(threading.Thread):
     def _answer(self, ticket: Ticket, error: ProcessmanError | None = None) -> None:
         self._tickets.remove(ticket)
         self.inbox.answer(ticket, error)
-
-
-class ManagedProcess:
-    """What callers hold of one process."""
-
-    def __init__(self, config: ProcessConfig, surroundings: Surroundings) -> None:
-        self.config = config
-        self.journal = Journal(config.id)
-        self._clock = surroundings.clock
-        self._supervisor = Supervisor(config, surroundings, self.journal)
-        self._inbox = self._supervisor.inbox
-
-    def begin(self) -> None:
-        """Begin to supervise; nothing is started yet."""
-        self._supervisor.start()
-
-    @property
-    def status(self) -> Status:
-        """The newest status, its uptime and file watch as of now."""
-        status, watch = self._inbox.status, self._supervisor.watching
-        uptime = None if status.since is None else max(0.0, self._clock() - status.since)
-        if (uptime, watch) == (status.uptime, status.watch):
-            return status
-        return dataclasses.replace(status, uptime=uptime, watch=watch)
-
-    @property
-    def supervised(self) -> bool:
-        """Whether the supervisor is at work."""
-        return self._supervisor.is_alive()
-
-    def ask(self, input: Start | Stop | Restart, *, last: bool = False, wake: bool = True) -> Ticket:
-        """Ask for something; never waits. *last*: once it is gone, supervise it no longer."""
-        ticket = Ticket(input, last=last)
-        self._inbox.post(ticket, wake=wake)
-        return ticket
-
-    def wait_taken(self, ticket: Ticket) -> None:
-        """Wait until the supervisor has accepted *ticket*; raise its refusal."""
-        self._inbox.wait_taken(ticket)
-
-    def wait_answered(self, ticket: Ticket, timeout: float | None) -> None:
-        """Wait until what was asked is done; raise why it was not."""
-        self._inbox.wait_answered(ticket, timeout)
-
-    def wait_for(self, accept: Callable[[Status], bool], timeout: float | None) -> Status:
-        """Wait for a status that *accept* accepts, from the present one on."""
-        status = self._inbox.wait_for(accept, timeout)
-        return self.status if status is self._inbox.status else status
-
-    def join(self, timeout: float) -> None:
-        """Wait for the supervisor's end."""
-        self._supervisor.join(timeout)

@@ -209,24 +209,22 @@ def _find(environ: bytes, name: bytes) -> str:
 
 def create_time(pid: int) -> float:
     """Return when *pid* began, in seconds since the epoch; now, when it is gone already."""
+    return birth(pid)[0]
+
+
+def birth(pid: int) -> tuple[float, float]:
+    """Return when *pid* began, in seconds since the epoch as psutil tells it, and how many seconds ago."""
     import psutil
 
     if _LINUX and (entry := find(pid)) is not None:
-        return entry.start / _TICKS + psutil.boot_time()  # as psutil tells it, in a third of the time
-    try:
-        return psutil.Process(pid).create_time()
-    except (psutil.Error, OSError):
-        return time.time()
-
-
-def age(created: float) -> float:
-    """Return how many seconds ago a process with this :func:`create_time` began; never negative."""
-    import psutil
-
-    if _LINUX:
         # psutil counts from a boot time in whole seconds; the kernel knows better, whatever the wall clock does
-        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (created - psutil.boot_time()))
-    return max(0.0, time.time() - created)
+        born = entry.start / _TICKS
+        return born + psutil.boot_time(), max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - born)
+    try:
+        created = psutil.Process(pid).create_time()
+    except (psutil.Error, OSError):
+        return time.time(), 0.0
+    return created, max(0.0, time.time() - created)
 
 
 def _now() -> float:

@@ -55,6 +55,7 @@ class FakeChild:
     ) -> None:
         self.pid = pid
         self.create_time = time.time()
+        self.age = 0.0
         self.launch = launch
         self.obeys = obeys
         self.mortal = True
@@ -66,10 +67,6 @@ class FakeChild:
         self._news: list[Exited | Gone] = []
         self._exit: Exit | None = None
         self._left = False
-
-    def age(self) -> float:
-        """Return how many seconds ago it began."""
-        return max(0.0, time.time() - self.create_time)
 
     def say(self, text: str) -> None:
         """Write a line to stdout."""

@@ -21,7 +21,7 @@ FLOORS = {
           restart schema states""",
     1: """bridge engine filewatch foreground inbox interpreter journal keeper kept launch ledger
           leftovers loader local observers orphans owner reader roots sources table tree wake""",
-    2: "supervisor",
+    2: "supervisor managed",
     3: "manager runtime",
     4: "__init__",
     5: "cli client contrib middleware pocketbase testing wsgi",

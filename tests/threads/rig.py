@@ -12,8 +12,9 @@ from processman.engine import Child, Launch
 from processman.inbox import Changed, Ticket
 from processman.launch import LaunchError, Prepared
 from processman.lifecycle import Restart, Start, Stop
+from processman.managed import ManagedProcess
 from processman.states import Status
-from processman.supervisor import ManagedProcess, Surroundings
+from processman.supervisor import Surroundings
 from processman.testing import TIMEOUT, FakeChild, FakeEngine, FakeWaiter, ManualClock
 
 
