@@ -2,9 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,3 +78,8 @@ class Status:
     since: float | None = field(default=None, repr=False, compare=False)
     #: masks this run's resolved secrets in any text
     redact: Callable[[str], str] = field(default=str, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # without *redact*, which knows the secrets: they stay where the run is
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "redact"}
+        return partial(Status, **values), ()
