@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--all", action="store_true", help="all processes")
     logs = verb("logs", "Print the newest output of one process or of all. Standard error is marked with !.")
     logs.add_argument("id", nargs="?", metavar="ID")
-    logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted, or the manager ends")
     logs.add_argument("-n", "--lines", type=_lines, default=100, metavar="N", help="1 to 1000 (default: 100)")
     check = verb("check", "Validate the configuration file.", remote=False)
     check.add_argument("--config", type=Path, metavar="FILE", help="default: pb_processes.json in DIR")

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..bridge import printable
-from ..client import Client, Process, Refused, find
+from ..client import Client, Process, Refused, Unreachable, find
 from ..errors import ProcessmanError
 from . import NOT_RUNNING, OK, UNREACHABLE, USAGE, Failure, complain, exit_code, token_in
 from .output import colourful, line_of, note, print_json, row, table, terminal_width
@@ -140,11 +140,22 @@ def logs(arguments: Namespace) -> int:
     """Print the newest output, and go on when told to."""
     reader = _Reader(_client(arguments), arguments)
     reader.print(reader.read(arguments.lines)[-arguments.lines:])
-    pause = threading.Event()
-    while arguments.follow:
-        pause.wait(_LOOK)
-        reader.print(reader.read(1000))
+    if arguments.follow:
+        _follow(reader)
     return OK
+
+
+def _follow(reader: _Reader) -> None:
+    """Go on until the manager has ended."""
+    pause = threading.Event()
+    try:
+        while True:
+            pause.wait(_LOOK)
+            reader.print(reader.read(1000))
+    except Unreachable as error:  # it may also be there and not let us in any more, or be somebody else
+        if not isinstance(error.__cause__, ConnectionError):
+            raise
+    print("processman: the manager has ended", file=sys.stderr)
 
 
 class _Reader:

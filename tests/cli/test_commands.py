@@ -17,6 +17,7 @@ from support import CHILDREN, until
 from processman.cli import Failure
 from processman.cli.verbs import _Reader, _wait_for_run
 from processman.client import Refused
+from processman.wsgi.server import Server
 
 WEB = of("web", "waits.py")
 
@@ -162,8 +163,23 @@ def test_following_ends_by_interrupt_and_with_its_manager(up):
         interrupted.send_signal(2)
         assert (interrupted.wait(10), interrupted.stderr.read()) == (130, "")
         process.terminate()
-        assert bereaved.wait(10) == 4
-        assert bereaved.stderr.read().startswith("processman: cannot reach the manager at http://127.0.0.1:")
+        assert (bereaved.wait(10), bereaved.stderr.read()) == (0, "processman: the manager has ended\n")
+
+
+@pytest.mark.parametrize("later", [("200 OK", b"<html>"), ("401 UNAUTHORIZED", b'{"message": "No."}')])
+def test_following_a_stranger_is_an_error(later, run, tmp_path):
+    answers = iter([("200 OK", b"[]")])
+
+    def app(environ, start_response):
+        status, body = next(answers, later)
+        start_response(status, [("Content-Length", str(len(body)))])
+        return [body]
+
+    (tmp_path / "token").write_text("a-token-of-length")
+    with Server("127.0.0.1", 0, app) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        code, _, err = run("logs", "web", "-f", "--url", url, "--token-file", tmp_path / "token")
+    assert (code, err.count("\n")) == (4, 1)
 
 
 class Scripted:
