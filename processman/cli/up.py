@@ -20,6 +20,7 @@ from .directory import announced, claim, token
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -43,13 +44,13 @@ def up(arguments: Namespace) -> int:
         host, port = arguments.http
         with _serve(manager, host, port, secret, arguments.allow_host) as server:
             address = f"http://{_reachable(host)}:{server.port}{MOUNT}"
-            logger.info("serving %s with the token in %s", address, token_file)
             manager.subscribe(console.tell)
             with ExitStack() as stack:
 
                 def start() -> None:
-                    manager.start()
+                    manager.start()  # first: a file that is wrong ends it all
                     stack.enter_context(announced(home, address, token_file))
+                    _tell(host, address, token_file)
 
                 second = foreground.run(start, manager.stop, manager.kill)
     return OK if second is None else 128 + second
@@ -62,12 +63,15 @@ def _serve(manager: Manager, host: str, port: int, secret: str, more: list[str])
     except ValueError as error:
         raise Failure(str(error), USAGE) from None
     try:
-        server = Server(host, port, _mounted(app))
+        return Server(host, port, _mounted(app))
     except OSError as error:
         raise Failure(f"cannot serve on {name}:{port}: {error.strerror or error}") from error
+
+
+def _tell(host: str, address: str, token_file: Path) -> None:
+    logger.info("serving %s with the token in %s", address, token_file)
     if not _is_loopback(host):
-        logger.warning("serving on %s, without encryption: everybody on the way can read the token", name)
-    return server
+        logger.warning("serving on %s, without encryption: everybody on the way can read the token", host)
 
 
 def _mounted(app: WSGIApplication) -> WSGIApplication:
