@@ -76,9 +76,14 @@ def _up(up: argparse.ArgumentParser) -> None:
                     help="one more Host that may be asked for, NAME or NAME:PORT; may be repeated")
 
 
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+def _port(text: str, least: int = 1) -> int:
+    return _number(text, range(least, 65536), f"a port is a number from {least} to 65535")
+
+
+def _number(text: str, allowed: range, rule: str) -> int:
+    # counted before it is made: int() raises for some thousand digits
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) in allowed):
+        raise argparse.ArgumentTypeError(rule)
     return int(text)
 
 
@@ -87,10 +92,8 @@ def _address(text: str) -> tuple[str, int]:
     plain = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if not plain or (":" in plain and plain == host):
         raise argparse.ArgumentTypeError("an address is HOST:PORT, with an IPv6 HOST in brackets")
-    return plain, _port(port)
+    return plain, _port(port, least=0)
 
 
 def _lines(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 1000):
-        raise argparse.ArgumentTypeError("the number of lines is one from 1 to 1000")
-    return int(text)
+    return _number(text, range(1, 1001), "the number of lines is one from 1 to 1000")

@@ -12,7 +12,7 @@ from processman.cli.arguments import parse
     "", "fly", "show", "show a b", "start", "stop", "restart", "start --all web", "logs -n 0", "logs -n 1001",
     "logs -n -5", "logs -n x", "logs -n \N{ARABIC-INDIC DIGIT THREE}", "logs a b", "ls web", "ls --js",
     "up --http 8091", "up --http :8091", "up --http ::1:80", "up --http a:65536", "up --http a:-1", "up --http a:",
-    "up --port x", "up --json", "up web", "check web", "check --url http://a", "ls --lines 3",
+    "up --port x", "up --port 0", "up --json", "up web", "check web", "check --url http://a", "ls --lines 3",
 ])  # fmt: skip
 def test_a_wrong_command_is_one_line_and_exit_code_2(line, capsys):
     with pytest.raises(SystemExit) as raised:
@@ -20,6 +20,18 @@ def test_a_wrong_command_is_one_line_and_exit_code_2(line, capsys):
     out, err = capsys.readouterr()
     assert (raised.value.code, out, err.count("\n")) == (2, "", 1)
     assert err.startswith("processman: cannot understand the command: ")
+
+
+@pytest.mark.parametrize(("line", "rule"), [
+    ("up --port {}", "argument --port: a port is a number from 1 to 65535"),
+    ("up --http a:{}", "argument --http: a port is a number from 0 to 65535"),
+    ("logs -n {}", "argument -n/--lines: the number of lines is one from 1 to 1000"),
+])  # fmt: skip
+@pytest.mark.parametrize("number", ["65536", "9" * 5000, "x", ""])
+def test_a_number_out_of_bounds_is_told_the_rule(line, rule, number, capsys):
+    with pytest.raises(SystemExit):
+        cli.main(line.format(number).split(" "))
+    assert f": {rule} (see" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("text", "address"), [
