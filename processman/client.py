@@ -4,6 +4,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Callable
+from datetime import datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,43 @@ _SENDABLE = re.compile(r"[!-~]+")
 _LIMIT = 64 * 1024 * 1024
 
 Process = dict[str, Any]
+Check = Callable[[Any], bool]
+
+
+def _is(*kinds: type) -> Check:
+    return lambda value: isinstance(value, kinds)
+
+
+def _list_of(check: Check) -> Check:
+    return lambda value: isinstance(value, list) and all(map(check, value))
+
+
+def _object(**checks: Check) -> Check:
+    def check(value: Any) -> bool:
+        return (isinstance(value, dict) and value.keys() >= checks.keys()
+                and all(check(value[key]) for key, check in checks.items()))
+
+    return check
+
+
+def _is_time(value: Any) -> bool:
+    try:
+        return datetime.fromisoformat(value).tzinfo is not None
+    except (TypeError, ValueError):
+        return False
+
+
+_TEXT, _NUMBER, _NULL = _is(str), _is(int), type(None)
+#: What answers hold that is relied on. Whatever else listens on that port may answer with JSON, too.
+_PROCESS = _object(
+    id=_TEXT, status=_TEXT, pid=_is(int, _NULL), uptime=_is(str, _NULL), restartCount=_NUMBER, lastError=_TEXT,
+    run=_NUMBER, nextRetryAt=lambda value: value is None or _is_time(value), escaped=_list_of(_TEXT),
+    watch=_is(str, _NULL),
+)  # fmt: skip
+_LINE = _object(timestamp=_is_time, processId=_TEXT, stream=_TEXT, content=_TEXT, seq=_NUMBER, run=_NUMBER)
+_DONE = _object(id=_TEXT, message=_TEXT)
+_ERROR = _object(message=_TEXT)
+_SURVIVORS = _object(data=_object(survivors=_list_of(_TEXT)))
 
 
 class Unreachable(ProcessmanError):
@@ -54,20 +93,20 @@ class Client:
 
     def processes(self) -> list[Process]:
         """Return all processes, in the order of their registration."""
-        found: list[Process] = self._ask("GET", "/list", "list the processes")
+        found: list[Process] = self._ask("GET", "/list", "list the processes", _list_of(_PROCESS))
         return found
 
     def process(self, id: str, *, to: str = "show") -> Process:
         """Return one process; *to* is what an error says cannot be done."""
         if id == "list":  # is a route, where no process can be
             raise Refused(f"cannot {to} process {id!r}: Process not found", 404)
-        found: Process = self._ask("GET", f"/{quote(id, safe='')}", f"{to} process {id!r}")
+        found: Process = self._ask("GET", f"/{quote(id, safe='')}", f"{to} process {id!r}", _PROCESS)
         return found
 
     def logs(self, id: str, lines: int = 100) -> list[dict[str, Any]]:
         """Return the newest *lines* (1 to 1000) of a process, oldest first."""
         path = f"/{quote(id, safe='')}/logs?lines={lines}"
-        found: list[dict[str, Any]] = self._ask("GET", path, f"read the log of process {id!r}")
+        found: list[dict[str, Any]] = self._ask("GET", path, f"read the log of process {id!r}", _list_of(_LINE))
         return found
 
     def start(self, id: str) -> None:
@@ -83,9 +122,9 @@ class Client:
         self._act(id, "stop", timeout=None)
 
     def _act(self, id: str, verb: str, **options: Any) -> None:
-        self._ask("POST", f"/{quote(id, safe='')}/{verb}", f"{verb} process {id!r}", **options)
+        self._ask("POST", f"/{quote(id, safe='')}/{verb}", f"{verb} process {id!r}", _DONE, **options)
 
-    def _ask(self, method: str, path: str, what: str, **options: Any) -> Any:
+    def _ask(self, method: str, path: str, what: str, answers: Check, **options: Any) -> Any:
         connection = self._connect(self._host, self._port, **{"timeout": self._timeout} | options)
         try:
             connection.request(method, self._path + path, headers={"Authorization": f"Bearer {self._token}"})
@@ -96,21 +135,28 @@ class Client:
             raise Unreachable(f"cannot reach the manager at {self.url}: {why}") from error
         finally:
             connection.close()
-        return self._understand(status, body, what)
+        return self._understand(status, body, what, answers)
 
-    def _understand(self, status: int, body: bytes, what: str) -> Any:
-        try:
-            value = json.loads(body)
-            message = "" if status == 200 else str(value["message"]).rstrip(".")
-        except (ValueError, TypeError, LookupError):
+    def _understand(self, status: int, body: bytes, what: str, answers: Check) -> Any:
+        value = _loaded(body)
+        if not (answers if status == 200 else _ERROR)(value):
             raise Unreachable(f"cannot understand the answer from {self.url}: it is not processman's "
-                              f"(status {status})") from None  # fmt: skip
+                              f"(status {status})")  # fmt: skip
+        if status == 200:
+            return value
+        message = value["message"].rstrip(".")
         if status in (401, 403):
             raise Unreachable(f"cannot {what}: not authorised at {self.url}: {message}")
-        if status != 200:
-            survivors = ", ".join(map(str, value.get("data", {}).get("survivors", ())))
-            raise Refused(f"cannot {what}: {message}" + (f": {survivors}" if survivors else ""), status)
-        return value
+        survivors = f": {', '.join(value['data']['survivors'])}" if _SURVIVORS(value) else ""
+        raise Refused(f"cannot {what}: {message}{survivors}", status)
+
+
+def _loaded(body: bytes) -> Any:
+    """Return what the JSON *body* holds; nothing when it is none."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _address(url: str) -> tuple[str, str, int | None, str]:

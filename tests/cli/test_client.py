@@ -37,18 +37,25 @@ def serve():
         yield serve
 
 
-@pytest.mark.parametrize(("do", "asked"), [
-    (lambda client: client.processes(), ("GET", "/list", "")),
-    (lambda client: client.process("a b/../c?d#e"), ("GET", "/a b/../c?d#e", "")),
-    (lambda client: client.logs("web", 7), ("GET", "/web/logs", "lines=7")),
-    (lambda client: client.start("web"), ("POST", "/web/start", "")),
-    (lambda client: client.stop("web"), ("POST", "/web/stop", "")),
-    (lambda client: client.restart("web"), ("POST", "/web/restart", "")),
+TIME = "2026-01-30T10:00:00Z"
+PROCESS = {"id": "web", "status": "crashed", "pid": None, "uptime": None, "restartCount": 1, "lastError": "x",
+           "run": 2, "nextRetryAt": TIME, "escaped": ["sh (pid 7)"], "watch": None}  # fmt: skip
+LINE = {"timestamp": TIME, "processId": "web", "stream": "stdout", "content": "hello", "seq": 1, "run": 1}
+DONE = {"message": "Process stopped", "id": "web"}
+
+
+@pytest.mark.parametrize(("do", "asked", "answer"), [
+    (lambda client: client.processes(), ("GET", "/list", ""), [PROCESS]),
+    (lambda client: client.process("a b/../c?d#e"), ("GET", "/a b/../c?d#e", ""), PROCESS),
+    (lambda client: client.logs("web", 7), ("GET", "/web/logs", "lines=7"), [LINE]),
+    (lambda client: client.start("web"), ("POST", "/web/start", ""), DONE),
+    (lambda client: client.stop("web"), ("POST", "/web/stop", ""), DONE),
+    (lambda client: client.restart("web"), ("POST", "/web/restart", ""), DONE),
 ])  # fmt: skip
 @pytest.mark.parametrize(("path", "mount"), [("", "/api/pm"), ("/", ""), ("/x/api/pm/", "/x/api/pm")])
-def test_each_method_is_one_request(do, asked, path, mount, serve):
-    client, requests = serve(path=path)
-    do(client)
+def test_each_method_is_one_request(do, asked, answer, path, mount, serve):
+    client, requests = serve(body=json.dumps(answer).encode(), path=path)
+    assert do(client) in (answer, None)
     method, route, query = asked
     assert requests == [(method, mount + route, query, f"Bearer {TOKEN}")]
 
@@ -68,6 +75,9 @@ def error_body(message, **data):
     ("404 NOT FOUND", b"<html>", Unreachable, "it is not processman's (status 404)"),
     ("404 NOT FOUND", b"[1]", Unreachable, "it is not processman's (status 404)"),
     ("302 FOUND", b"", Unreachable, "it is not processman's (status 302)"),
+    ("500 ERROR", b'{"message": 7}', Unreachable, "it is not processman's (status 500)"),
+    ("409 CONFLICT", b'{"message": "Could not.", "data": []}', Refused, "Could not"),
+    ("409 CONFLICT", b'{"message": "Could not.", "data": {"survivors": 7}}', Refused, "Could not"),
 ])  # fmt: skip
 def test_errors(status, body, kind, message, serve):
     client, _ = serve(status, body)
@@ -75,6 +85,34 @@ def test_errors(status, body, kind, message, serve):
         client.stop("web")
     assert message in str(raised.value)
     assert TOKEN not in str(raised.value)
+
+
+def spoilt(good):
+    """Yield *good* without each of its keys, and with something else in its place."""
+    for key in good:
+        yield {name: value for name, value in good.items() if name != key}
+        yield good | {key: {"an": "object"}}
+
+
+STRANGE = [None, 7, "text", {}, [7], [[]], [{}], {"id": "web"}, {"status": "ok"}]
+
+
+@pytest.mark.parametrize(("do", "answers"), [
+    (lambda client: client.processes(), [*STRANGE, PROCESS, *([each] for each in spoilt(PROCESS))]),
+    (lambda client: client.process("web"), [
+        *STRANGE, [], [PROCESS], *spoilt(PROCESS), PROCESS | {"nextRetryAt": "soon"},
+        PROCESS | {"nextRetryAt": "2026-01-30"}, PROCESS | {"escaped": [7]},
+    ]),
+    (lambda client: client.logs("web", 7), [*STRANGE, LINE, *([each] for each in spoilt(LINE))]),
+    (lambda client: client.start("web"), [*STRANGE, []]),
+    (lambda client: client.stop("web"), [*STRANGE, []]),
+])  # fmt: skip
+def test_a_stranger_that_answers_json_is_told_from_a_manager(do, answers, serve):
+    bodies = [b"[" * 100_000, *(json.dumps(each).encode() for each in answers)]
+    for body in bodies:
+        client, _ = serve(body=body)
+        with pytest.raises(Unreachable, match="it is not processman's"):
+            do(client)
 
 
 def test_nobody_there():
