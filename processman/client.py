@@ -130,7 +130,7 @@ class Client:
             connection.request(method, self._path + path, headers={"Authorization": f"Bearer {self._token}"})
             answer = connection.getresponse()
             status, body = answer.status, answer.read(_LIMIT)
-        except (OSError, HTTPException) as error:
+        except (OSError, HTTPException, UnicodeError) as error:  # the last is from a name that cannot be
             why = str(error) or type(error).__name__
             raise Unreachable(f"cannot reach the manager at {self.url}: {why}") from error
         finally:

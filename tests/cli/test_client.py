@@ -122,6 +122,12 @@ def test_nobody_there():
         Client(f"http://127.0.0.1:{port}", TOKEN).processes()
 
 
+@pytest.mark.parametrize("host", ["a" * 64, "a..b"])
+def test_a_name_that_no_host_can_have(host):
+    with pytest.raises(Unreachable, match="cannot reach the manager at http://a"):
+        Client(f"http://{host}", TOKEN).processes()
+
+
 def test_a_manager_that_does_not_answer_is_given_up():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         client = Client(f"http://127.0.0.1:{silent.getsockname()[1]}", TOKEN, timeout=0.05)
