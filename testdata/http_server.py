@@ -35,15 +35,15 @@ def leave(*_):
     sys.exit(0)
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def serve(handler, about):
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "0")))
     signal.signal(signal.SIGTERM, leave)
-    with ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), handler) as server:
         server.daemon_threads = True
         print(f"listening on 127.0.0.1:{server.server_port}", flush=True)
         server.serve_forever()
 
 
 if __name__ == "__main__":
-    main()
+    serve(Handler, __doc__)

@@ -2,13 +2,10 @@
 
 The port comes from --port or PORT; 0 lets the system choose.
 """
-import argparse
 import json
-import os
-import signal
-import sys
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import http_server
 
 MODELS = ("mock-gpt", "mock-gpt-mini")
 
@@ -44,7 +41,7 @@ def chunks(model, messages):
     yield chunk({}, "stop")
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(http_server.Handler):
     def do_GET(self):
         if self.path == "/health":
             self.answer(200, {"status": "ok"})
@@ -81,32 +78,6 @@ class Handler(BaseHTTPRequestHandler):
     def refuse(self, status, message):
         self.answer(status, {"error": {"message": message, "type": "invalid_request_error"}})
 
-    def answer(self, status, body):
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, template, *values):
-        print(template % values, flush=True)
-
-
-def leave(*_):
-    print("shutting down", flush=True)
-    sys.exit(0)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "0")))
-    signal.signal(signal.SIGTERM, leave)
-    with ThreadingHTTPServer(("127.0.0.1", parser.parse_args().port), Handler) as server:
-        server.daemon_threads = True
-        print(f"listening on 127.0.0.1:{server.server_port}", flush=True)
-        server.serve_forever()
-
 
 if __name__ == "__main__":
-    main()
+    http_server.serve(Handler, __doc__)
