@@ -37,7 +37,7 @@ def up(arguments: Namespace) -> int:
     engine.reap_orphans()
     manager = Manager(Config(
         data_dir=str(arguments.dir), port=arguments.port, dev=arguments.dev,
-        **{} if config is None else {"config_file": str(config)},
+        config_file=Config().config_file if config is None else config,
     ), _engine=engine)
     with claim(arguments.dir) as home, console.shown():
         secret, token_file = token(home, arguments.token_file)
