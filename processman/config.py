@@ -29,6 +29,16 @@ class Config:
     port: int
     #: hot reload of every process that does not say otherwise
     dev: bool
+    #: ``"local"``: children of this process; ``"keeper"``: of a small program that outlives it, so that one of
+    #: many workers can lead; ``"auto"``: the keeper in the integrations where the platform has it, else local
+    engine: str
+    #: with the keeper, where the leading Manager lives: ``"inprocess"`` or ``"process"``
+    owner: str
+    #: with the keeper, seconds that processes outlive the last of their hosts; ``None``: 3 where something
+    #: starts the next one (a supervisor of workers, a reloader), else 0
+    linger: float | None
+    #: where the keeper's socket lies; ``None``: ``PROCESSMAN_RUN_DIR``, ``XDG_RUNTIME_DIR`` or below ``/tmp``
+    run_dir: str | None
 
     def __init__(
         self,
@@ -37,8 +47,15 @@ class Config:
         config_file: StrPath | None = "pb_processes.json",
         port: int = 8090,
         dev: bool = False,
+        engine: str = "auto",
+        owner: str = "inprocess",
+        linger: float | None = None,
+        run_dir: StrPath | None = None,
     ) -> None:
-        given = {"data_dir": data_dir, "config_file": config_file, "port": port, "dev": dev}
+        given = {
+            "data_dir": data_dir, "config_file": config_file, "port": port, "dev": dev,
+            "engine": engine, "owner": owner, "linger": linger, "run_dir": run_dir,
+        }
         for name, value in given.items():
             object.__setattr__(self, name, _frozen(value))
         refuse("configure the manager", self._problems())
@@ -52,6 +69,13 @@ class Config:
             yield Problem("port", "must be an integer from 1 to 65535")
         if not isinstance(self.dev, bool):
             yield Problem("dev", "must be True or False")
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                yield Problem(name, f"must be one of {', '.join(words)}")
+        if self.linger is not None and not _is_seconds(self.linger):
+            yield Problem("linger", "must be None or a number of seconds from 0 to 3600")
+        if self.run_dir is not None and not _is_path(self.run_dir):
+            yield Problem("run_dir", "must be None or a path that is not empty")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False)
@@ -184,6 +208,13 @@ def _spelled(value: object) -> object:
 def _in_code(problem: Problem) -> Problem:
     key, slash, rest = problem.pointer.removeprefix("/0").removeprefix("/").partition("/")
     return Problem(NAMES.get(key, key) + slash + rest, problem.rule)
+
+
+_WORDS = {"engine": ("auto", "local", "keeper"), "owner": ("inprocess", "process")}
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 3600
 
 
 def _is_path(value: object) -> bool:

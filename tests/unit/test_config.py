@@ -214,6 +214,11 @@ def test_one_message_lists_every_problem_and_no_value() -> None:
     ({"port": "8090"}, "port: must be an integer from 1 to 65535"),
     ({"port": True}, "port: must be an integer from 1 to 65535"),
     ({"dev": None}, "dev: must be True or False"),
+    ({"engine": "docker"}, "engine: must be one of auto, local, keeper"),
+    ({"owner": None}, "owner: must be one of inprocess, process"),
+    ({"linger": -1}, "linger: must be None or a number of seconds from 0 to 3600"),
+    ({"linger": True}, "linger: must be None or a number of seconds from 0 to 3600"),
+    ({"run_dir": ""}, "run_dir: must be None or a path that is not empty"),
 ])
 def test_a_wrong_config_cannot_be_made(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -224,6 +229,7 @@ def test_a_wrong_config_cannot_be_made(given: dict[str, Any], words: str) -> Non
 def test_config_defaults() -> None:
     made = Config()
     assert (made.data_dir, made.config_file, made.port, made.dev) == ("pb_data", "pb_processes.json", 8090, False)
+    assert (made.engine, made.owner, made.linger, made.run_dir) == ("auto", "inprocess", None, None)
     assert Config(config_file=None).config_file is None
     assert dataclasses.replace(made, port=1) == Config(port=1)
     assert pickle.loads(pickle.dumps(made)) == made
