@@ -1,0 +1,1 @@
+"""Integrations with web frameworks, one module each; nothing in the core imports them."""
