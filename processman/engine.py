@@ -55,6 +55,14 @@ class Child(Protocol):
         """Drain and close the output, then give the pid back. After this the child is over."""
         ...
 
+    def leave(self) -> None:
+        """Let go of it: it goes on, and somebody else holds it."""
+        ...
+
+    def descriptors(self) -> list[int] | None:
+        """Return what becomes readable when :meth:`poll` may have news; ``None`` when only looking tells."""
+        ...
+
 
 class Waiter(Protocol):
     """Where one supervisor sleeps."""

@@ -40,7 +40,12 @@ class Changed:
     path: str
 
 
-Message = Ticket | Changed
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Somebody else is to supervise the process, which goes on."""
+
+
+Message = Ticket | Changed | Leave
 
 
 class Inbox:

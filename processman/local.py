@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import logging
 import os
-import select
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any
-from weakref import WeakSet
 
-from .engine import Child, Launch, Waiter
+from .child import TreeChild, signal_name
+from .engine import Launch
 from .journal import Journal
-from .lifecycle import Exited, Gone
 from .reader import Output
 from .states import Exit
-from .table import ProcessTable, birth
-from .tree import SIGKILL, Tree, open_pidfd
-from .wake import Wake
+from .table import ProcessTable
+from .tree import open_pidfd
+from .waiters import Waiters
 
 logger = logging.getLogger(__name__)
 
 _HAS_WAITID = hasattr(os, "waitid")
-#: seconds between two looks where nothing tells of an end
-_LOOK = 0.05
 #: what a host may ignore and a child must not inherit so; Popen restores SIGPIPE and SIGXFSZ itself
 _INHERITED = [
     getattr(signal, name) for name in (
@@ -66,9 +61,9 @@ class LocalEngine:
 
     def __init__(self) -> None:
         self._table = ProcessTable()
-        #: what all waiters poll beside their own, until it is set
-        self._final: Wake | None = None
-        self._waiters: WeakSet[Waiter] = WeakSet()
+        waiters = Waiters()
+        self.waiter = waiters.make
+        self.wake_all = waiters.wake_all
 
     def reap_orphans(self) -> None:
         """From now on, reap what is given to this process by the system, and is no child of a host."""
@@ -76,29 +71,7 @@ class LocalEngine:
 
         orphans.begin_to_reap(self._table.leaders)
 
-    def waiter(self) -> Waiter:
-        """Return a place to sleep for one supervisor."""
-        waiter = self._waiter()
-        self._waiters.add(waiter)
-        return waiter
-
-    def _waiter(self) -> Waiter:
-        if not hasattr(select, "poll"):
-            return ConditionWaiter()
-        if self._final is None:
-            self._final = Wake()
-        return PollWaiter(self._final)
-
-    def wake_all(self) -> None:
-        """Wake every supervisor at once: one by one, the first would be reaping before the last is asked to end."""
-        final, self._final = self._final, None
-        if final is not None:
-            final.set()
-            return
-        for waiter in tuple(self._waiters):
-            waiter.wake()
-
-    def spawn(self, launch: Launch, journal: Journal) -> LocalChild:
+    def spawn(self, launch: Launch, journal: Journal) -> TreeChild:
         """Start a process whose output goes to *journal*. On any error nothing is left."""
         output = Output(journal, launch.run)
         try:
@@ -111,97 +84,63 @@ class LocalEngine:
             output.finish()
             raise
         output.close_writers()
+        leader = Spawned(popen)
         try:
-            return LocalChild(popen, launch, output, self._table)
+            return TreeChild(leader, launch, output, self._table)
         except BaseException:  # nobody would hold it, and it would run on
             popen.kill()
-            popen.wait()
+            leader.reap()
             output.finish()
             raise
 
 
-class LocalChild:
-    """One process and everything below it. Used by its supervisor thread only."""
+class Spawned:
+    """A leader that is a child of this process."""
 
-    def __init__(self, popen: subprocess.Popen[bytes], launch: Launch, output: Output, table: ProcessTable) -> None:
+    def __init__(self, popen: subprocess.Popen[bytes]) -> None:
         self.pid = popen.pid
-        self._id = launch.id
+        self.held = True
         self._popen = popen
-        self._output = output
-        self._table = table
-        self._tree = Tree(table, popen.pid, (launch.instance, launch.id))
-        self._exit: Exit | None = None
-        self._killing = False
-        self.create_time, self.age = birth(popen.pid)
-        self.pidfd = open_pidfd(popen.pid)
-        table.leaders.add(popen.pid)
-
-    def poll(self) -> Exited | Gone | None:
-        """Return the leader's exit once it is over, later the end of the rest of its tree."""
-        if self._exit is None:
-            self._exit = self._peek()
-            if self._exit is None:
-                return None
-            return Exited(self._exit, rest=self._look())
-        if self._tree.lives() or self._look() or self._look():
-            return None
-        return Gone(self._exit)
+        self._pidfd = open_pidfd(popen.pid)
 
     def descriptors(self) -> list[int] | None:
-        """Return what becomes readable when :meth:`poll` may have news; ``None`` when only looking tells."""
-        if self._exit is None:
-            return [self.pidfd] if self.pidfd is not None else None
-        return self._tree.pidfds()
+        """Return what becomes readable at its end; ``None`` where only looking tells."""
+        return [self._pidfd] if self._pidfd is not None else None
 
-    def terminate(self, signal_name: str) -> None:
-        """Ask the whole tree to end, each process once."""
-        self._look()  # before signalling: orphans cannot be found by their parents any more
-        self._send(getattr(signal, signal_name))
-
-    def kill(self) -> None:
-        """End the whole tree by force, and what still comes of it."""
-        self._killing = True
-        self._look()
-        self._send(SIGKILL)
-
-    def survivors(self) -> tuple[str, ...]:
-        """Name what still lives of the tree."""
-        leader = (f"{self._id} (pid {self.pid})",) if self._exit is None else ()
-        return leader + tuple(str(member) for member in self._tree)
-
-    def reap(self) -> None:
-        """Drain and close the output, then give the pid back."""
-        self._tree.close()
-        self._output.finish()
-        self._table.leaders.discard(self.pid)
-        if self.pidfd is not None:
-            os.close(self.pidfd)
-            self.pidfd = None
-        if self._tree.has_leader:  # else the number may mean another child of ours by now
-            with suppress(ChildProcessError):  # the host took it
-                os.waitpid(self.pid, 0)
-        self._popen.returncode = 0  # for Popen it is over; the true status is in our exit
-
-    def _peek(self) -> Exit | None:
-        """Return how the leader ended, and leave it a zombie."""
+    def peek(self) -> Exit | None:
+        """Return how it ended, and leave it a zombie."""
         if not _HAS_WAITID:
             return self._take()
         try:
-            result = os.waitid(*self._held(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            result = os.waitid(*self._named(), os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
             return self._lost()
         if result is None:
             return None
         if result.si_code == os.CLD_EXITED:
             return Exit(code=result.si_status)
-        return Exit(signal=_signal_name(result.si_status))
+        return Exit(signal=signal_name(result.si_status))
 
-    def _held(self) -> tuple[int, int]:
-        """Return what names the leader: by its pid somebody else may be meant, once the host took its status."""
-        return (os.P_PID, self.pid) if self.pidfd is None else (os.P_PIDFD, self.pidfd)
+    def reap(self) -> None:
+        """Give the pid back."""
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+            self._pidfd = None
+        if self.held:  # else the number may mean another child of ours by now
+            with suppress(ChildProcessError):  # the host took it
+                os.waitpid(self.pid, 0)
+        self._popen.returncode = 0  # for Popen it is over; the true status is in our exit
+
+    def leave(self) -> None:
+        """Not possible: who starts it is its parent."""
+        raise NotImplementedError
+
+    def _named(self) -> tuple[int, int]:
+        """Return what names it: by its pid somebody else may be meant, once the host took its status."""
+        return (os.P_PID, self.pid) if self._pidfd is None else (os.P_PIDFD, self._pidfd)
 
     def _take(self) -> Exit | None:
-        """Do as :meth:`_peek` where an exit can only be seen by reaping (Windows; macOS before Python 3.13)."""
+        """Do as :meth:`peek` where an exit can only be seen by reaping (Windows; macOS before Python 3.13)."""
         if os.name != "posix":
             code = self._popen.poll()
             return None if code is None else Exit(code=code)
@@ -211,84 +150,19 @@ class LocalChild:
             return self._lost()
         if not pid:
             return None
-        self._forget_leader()
+        self._forget()
         if os.WIFSIGNALED(status):
-            return Exit(signal=_signal_name(os.WTERMSIG(status)))
+            return Exit(signal=signal_name(os.WTERMSIG(status)))
         return Exit(code=os.waitstatus_to_exitcode(status))
 
     def _lost(self) -> Exit:
         _warn_of_reaping()
-        self._forget_leader()
+        self._forget()
         return Exit()
 
-    def _forget_leader(self) -> None:
+    def _forget(self) -> None:
         self._popen.returncode = 0
-        self._tree.lose_leader()
-
-    def _look(self) -> bool:
-        lives = self._tree.look()
-        if lives and self._killing:
-            self._send(SIGKILL)
-        return lives
-
-    def _send(self, number: int) -> None:
-        if self._exit is None:
-            self._peek()  # whether the leader's number is still pinned
-        self._tree.send(number)
-
-
-class PollWaiter:
-    """Sleeps in ``poll``, on the wake descriptor and on what the child gives."""
-
-    def __init__(self, final: Wake) -> None:
-        self._wake = Wake()
-        #: polled until it is set, which it stays
-        self._final: Wake | None = final
-        self.wake = self._wake.set
-        self.close = self._wake.close
-
-    def wait(self, child: Child | None, timeout: float | None) -> None:
-        """Sleep until woken, until *child* may have news, or *timeout* seconds are over."""
-        poller = select.poll()
-        poller.register(self._wake, select.POLLIN)
-        if self._final is not None:
-            poller.register(self._final, select.POLLIN)
-        descriptors = child.descriptors() if isinstance(child, LocalChild) else []
-        if descriptors is None:
-            timeout = _LOOK if timeout is None else min(timeout, _LOOK)
-        for fd in descriptors or ():
-            poller.register(fd, select.POLLIN)
-        ready = poller.poll(None if timeout is None else max(0.0, timeout) * 1000)
-        woken = [fd for fd, _ in ready]
-        if self._wake.fileno() in woken:
-            self._wake.clear()
-        if self._final is not None and self._final.fileno() in woken:
-            self._final = None
-
-
-class ConditionWaiter:
-    """Sleeps on a condition, and looks at the child now and then: where there is no ``poll``."""
-
-    def __init__(self) -> None:
-        self._condition = threading.Condition(threading.Lock())
-        self._woken = False
-
-    def wake(self) -> None:
-        """End the current or next :meth:`wait`."""
-        with self._condition:
-            self._woken = True
-            self._condition.notify()
-
-    def wait(self, child: Child | None, timeout: float | None) -> None:
-        """Sleep until woken, or *timeout* seconds are over, or it is time to look at *child*."""
-        if child is not None:
-            timeout = _LOOK if timeout is None else min(timeout, _LOOK)
-        with self._condition:
-            self._condition.wait_for(lambda: self._woken, timeout)
-            self._woken = False
-
-    def close(self) -> None:
-        """There is nothing to release."""
+        self.held = False
 
 
 @cache
@@ -309,10 +183,3 @@ def _restoring_signals(launch: Launch) -> tuple[str, ...]:
     if blocked or any(signal.getsignal(each) is signal.SIG_IGN for each in _INHERITED):
         return (sys.executable, "-I", "-S", "-c", _LAUNCHER, launch.env.get("LC_CTYPE", ""), *launch.argv)
     return launch.argv
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

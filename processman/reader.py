@@ -41,6 +41,8 @@ class Output:
         self._descriptors: list[int] = []
         self._writers: list[int] = []
         self._wake = Wake()
+        #: bytes that are read once it is over
+        self._left = _DRAIN
         try:
             self.stdout = self._open("stdout")
             self.stderr = self._open("stderr")
@@ -54,8 +56,9 @@ class Output:
         while self._writers:
             os.close(self._writers.pop())
 
-    def finish(self) -> None:
-        """Read what is there, close the pipes and end the threads."""
+    def finish(self, *, drain: bool = True) -> None:
+        """Read what is there, or leave it to who holds the pipes as well; close them and end the threads."""
+        self._left = _DRAIN if drain else 0
         reading = [done for done in self._readers if not done.acquire(blocking=False)]
         if reading:
             self._wake.set()
@@ -107,7 +110,7 @@ class Output:
         if _CAN_POLL:
             yield from self._until_woken(fd)
             os.set_blocking(fd, False)
-        left = _DRAIN if _CAN_POLL else sys.maxsize
+        left = self._left if _CAN_POLL else sys.maxsize
         while left > 0:
             try:
                 data = os.read(fd, _READ)

@@ -20,7 +20,7 @@ from .debounce import ChangeLoop, Debounce
 from .engine import Child, Engine
 from .errors import AlreadyRunning, Overruled, ProcessmanError, StartFailed, StopFailed
 from .failures import report
-from .inbox import Changed, Inbox, Message, Ticket
+from .inbox import Changed, Inbox, Leave, Message, Ticket
 from .journal import Journal
 from .launch import LaunchError, Prepared, explain
 from .lifecycle import (
@@ -97,6 +97,7 @@ class Supervisor(threading.Thread):
         self._child: Child | None = None
         self._tickets: list[Ticket] = []
         self._last = False
+        self._left = False
         #: a failure of our own that is not dealt with yet, and whether to pause after it
         self._trouble = ""
         self._pause = False
@@ -131,7 +132,7 @@ class Supervisor(threading.Thread):
         return self._watch_lost if watch is None else watch.health
 
     def _is_over(self) -> bool:
-        return self._last and self._machine.state not in ALIVE
+        return self._left or (self._last and self._machine.state not in ALIVE)
 
     def _obey(self) -> None:
         while (message := self.inbox.take()) is not None:
@@ -177,6 +178,9 @@ class Supervisor(threading.Thread):
         if isinstance(message, Changed):
             self._debounce.touch(self._clock())
             return
+        if isinstance(message, Leave):
+            self._leave()
+            return
         self._tickets.append(message)  # whatever fails from here on, it will be answered
         self._last = self._last or message.last
         if isinstance(message.input, Start) and self._machine.state in UP:
@@ -189,6 +193,12 @@ class Supervisor(threading.Thread):
             self._changes.reset()
             self._watch_lost = None
             self._feed(message.input)
+
+    def _leave(self) -> None:
+        self._left = True
+        if self._child is not None:
+            self._child.leave()
+            self._child = None
 
     def _overrule(self, ticket: Ticket) -> None:
         for earlier in [one for one in self._tickets if one.wants_it_up != ticket.wants_it_up]:

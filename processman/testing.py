@@ -18,9 +18,9 @@ from .events import LogLine
 from .journal import Journal
 from .lifecycle import Exited, Gone
 from .lines import Block
-from .local import ConditionWaiter
 from .manager import Manager
 from .states import Exit
+from .waiters import ConditionWaiter
 
 #: seconds: how long a test waits before it fails
 TIMEOUT = 10.0
@@ -60,7 +60,7 @@ class FakeChild:
         self.obeys = obeys
         self.mortal = True
         self.rest = False
-        self.reaped = False
+        self.reaped = self.left = False
         self.signals: list[str] = []
         self._journal = journal
         self._wake = wake
@@ -117,6 +117,14 @@ class FakeChild:
     def reap(self) -> None:
         """Note that it is over."""
         self.reaped = True
+
+    def leave(self) -> None:
+        """Note that it goes on."""
+        self.left = True
+
+    def descriptors(self) -> list[int] | None:
+        """Return nothing to wait for: it wakes who waits."""
+        return []
 
 
 class FakeWaiter(ConditionWaiter):

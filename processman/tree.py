@@ -162,6 +162,10 @@ class Tree:
         """Let go of all members, and of the group, where no look may have caught who forks and exits for ever."""
         if self._pid != NOBODY and hasattr(os, "killpg"):
             _signal_group(self._pid, SIGKILL)
+        self.leave()
+
+    def leave(self) -> None:
+        """Let go of all members, and harm none."""
         for member in self._members.values():
             member.close()
         self._members.clear()

@@ -19,12 +19,12 @@ FLOORS = {
     0: """_version config debounce duration environment errors events failures lifecycle lines
     masking private problems
           restart schema states""",
-    1: """bridge engine filewatch foreground inbox interpreter journal keeper kept launch ledger
-          leftovers loader local observers orphans owner reader roots sources table tree wake""",
+    1: """bridge child engine filewatch foreground hosts inbox interpreter journal keeper kept launch lease ledger
+          leftovers loader local observers orphans owner place reader roots sources table tree waiters wake""",
     2: "supervisor managed",
     3: "manager runtime",
     4: "__init__",
-    5: "cli client contrib middleware pocketbase testing wsgi",
+    5: "autostart cli client contrib middleware pocketbase testing wsgi",
     6: "__main__",
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names.split()}

@@ -15,14 +15,16 @@ from processes.host import told
 from support import child, require_root, until, wait_for_line
 
 from processman import ConfigError, Manager, ProcessConfig, StartFailed
+from processman.child import TreeChild
 from processman.inbox import Inbox
 from processman.journal import Journal
-from processman.local import LocalChild, LocalEngine, PollWaiter
+from processman.local import LocalEngine, Spawned
 from processman.reader import Output
 from processman.runtime import Runtime
 from processman.supervisor import Supervisor
 from processman.table import ProcessTable
 from processman.tree import Tree
+from processman.waiters import PollWaiter
 
 STRANGER = 54321  # a user with no process but those of one test
 
@@ -79,8 +81,8 @@ def inject(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 @pytest.mark.parametrize("place", [
     (Runtime, "_prepare"), (Runtime, "_spawned"), (Output, "__init__"), (Output, "_open"), (Journal, "append"),
-    (LocalEngine, "spawn"), (LocalChild, "__init__"), (LocalChild, "age"), (LocalChild, "poll"),
-    (LocalChild, "terminate"), (LocalChild, "reap"), (ProcessTable, "look"), (Tree, "look"), (Tree, "send"),
+    (LocalEngine, "spawn"), (TreeChild, "__init__"), (Spawned, "peek"), (TreeChild, "poll"),
+    (TreeChild, "terminate"), (TreeChild, "reap"), (ProcessTable, "look"), (Tree, "look"), (Tree, "send"),
     (Inbox, "take"), (Inbox, "publish"), (Supervisor, "_hear"), (Supervisor, "_feed"), (Supervisor, "_publish"),
     (PollWaiter, "wait"),
 ], ids=lambda place: f"{place[0].__name__}.{place[1]}")
