@@ -138,7 +138,12 @@ def _follow_gunicorn() -> None:
         return
     config = frame.f_locals["worker"].cfg
     former = config.post_worker_init
-    config.set("post_worker_init", lambda worker: (former(worker), _go_on()))
+
+    def begin(worker: object) -> None:
+        former(worker)
+        _go_on()
+
+    config.set("post_worker_init", begin)
 
 
 def _follow_uwsgi() -> None:
