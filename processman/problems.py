@@ -90,14 +90,19 @@ def _choice(error: Any, pointer: str) -> Iterator[Problem]:
 
 
 def _unknown(error: Any, pointer: str) -> Iterator[Problem]:
+    known = error.schema["properties"]
+    for name in error.instance:
+        if name not in known:
+            yield Problem(pointer + pointer_to([name]), unknown(name, known))
+
+
+def unknown(name: str, known: Iterable[str]) -> str:
+    """Return that *name* is none of *known*, and the one that was meant, if that can be guessed."""
     import difflib
 
-    known = {_plain(name): name for name in error.schema["properties"]}
-    for name in error.instance:
-        if name not in error.schema["properties"]:
-            near = difflib.get_close_matches(_plain(name), known, n=1)
-            hint = f"; did you mean {known[near[0]]}?" if near else ""
-            yield Problem(pointer + pointer_to([name]), "unknown key" + hint)
+    plain = {_plain(each): each for each in known}
+    near = difflib.get_close_matches(_plain(name), plain, n=1)
+    return "unknown key" + (f"; did you mean {plain[near[0]]}?" if near else "")
 
 
 _EXPLAIN: dict[str, Callable[[Any, str], Iterator[Problem]]] = {

@@ -1,0 +1,35 @@
+"""The manager's configuration as frameworks have it: a dictionary among the settings of the application."""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from ..config import Config, StrPath
+from ..problems import Problem, pointer_to, refuse, unknown
+
+KEYS = tuple(field.name for field in fields(Config))
+
+
+def configuration(given: Mapping[str, Any], *, name: str, home: StrPath, data_dir: StrPath) -> Config:
+    """Make a :class:`Config` of what is *given* under *name*.
+
+    :param home: what a relative ``data_dir`` starts from; the current directory of a server may be any.
+    :param data_dir: the one to use when none is given.
+    :raises ConfigError: a key is unknown, or a value impossible.
+    """
+    refuse(f"configure the manager by {name}", _problems(given))
+    options = {"data_dir": data_dir, **given}
+    if isinstance(options["data_dir"], (str, os.PathLike)) and options["data_dir"]:
+        options["data_dir"] = os.path.join(home, options["data_dir"])
+    return Config(**options)
+
+
+def _problems(given: object) -> Iterator[Problem]:
+    if not isinstance(given, Mapping):
+        yield Problem("", "must be a dictionary with keys of Config")
+        return
+    for key in given:
+        if key not in KEYS:
+            yield Problem(pointer_to([key])[1:], unknown(str(key), KEYS))
