@@ -26,7 +26,7 @@ def autostart(manager: Manager) -> None:
     elif hosts.defers():
         # weak: an application that was loaded and thrown away is not to be started by its workers
         hosts.after_fork(partial(_start_in_worker, weakref.ref(manager)))
-        logger.info("processes are not started: this is a master, and its workers serve")
+        logger.info("processes are not started yet: the workers of this master start them")
     else:
         _start(manager)
 
