@@ -97,10 +97,8 @@ def _hook(auth: Auth | None, where: str) -> Callable[[object], bool | Identity |
     """Return *auth* as the API asks for it."""
     if auth is not None:
         return lambda _: auth()
-    logger.warning(
-        "every request to %s is refused: nothing says who may come in. Write Processman(app, auth=...) with a "
-        "function such as lambda: current_user.is_authenticated and current_user.is_admin", where,
-    )
+    logger.warning("every request to %s is refused, because nothing says who may come in: write "
+                   "Processman(app, auth=lambda: current_user.is_admin), or the like", where)
     return lambda _: False
 
 
