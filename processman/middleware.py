@@ -1,4 +1,4 @@
-"""The REST API inside any WSGI application: what is below a prefix is ours, everything else is the application's."""
+"""The REST API around any WSGI application: below a prefix it answers, everywhere else the application does."""
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
