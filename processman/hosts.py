@@ -83,7 +83,7 @@ def _flask() -> str:
     if cli is None or context is None or context.find_object(cli.ScriptInfo) is None:
         return ""
     if context.info_name != "run":
-        return _command("flask", context.info_name)
+        return _no_server(context.command_path)
     reload = context.params.get("reload")
     return _RELOADER if (cli.get_debug_flag() if reload is None else reload) else ""
 
@@ -98,12 +98,12 @@ def _django() -> str:
 def _django_command(argv: Sequence[str]) -> str:
     command = argv[1] if len(argv) > 1 else "help"
     if command != "runserver":
-        return _command("manage.py", command)
+        return _no_server(f"manage.py {command}")
     return "" if "--noreload" in argv else _RELOADER
 
 
-def _command(program: str, command: str | None) -> str:
-    return f"{program} {command} serves nobody"
+def _no_server(command: str) -> str:
+    return f"the command {command!r} serves nobody"
 
 
 # -- the stack -------------------------------------------------------------------

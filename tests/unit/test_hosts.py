@@ -79,14 +79,15 @@ def test_what_overrules_the_rules(monkeypatch: pytest.MonkeyPatch, name: str, va
     ("run", None, True, RELOADER),
     ("run", True, False, RELOADER),
     ("run", False, True, ""),
-    ("routes", None, False, "flask routes serves nobody"),
-    ("shell", None, True, "flask shell serves nobody"),
-    ("flask", None, False, "flask flask serves nobody"),
+    ("routes", None, False, "the command 'flask routes' serves nobody"),
+    ("shell", None, True, "the command 'flask shell' serves nobody"),
+    ("flask", None, False, "the command 'flask' serves nobody"),
 ])  # fmt: skip
 def test_commands_of_flask(
     monkeypatch: pytest.MonkeyPatch, command: str, reload: bool | None, debug: bool, expected: str
 ) -> None:
-    context = Fake(info_name=command, params={"reload": reload}, find_object=lambda kind: kind)
+    path = "flask" if command == "flask" else f"flask {command}"
+    context = Fake(info_name=command, command_path=path, params={"reload": reload}, find_object=lambda kind: kind)
     load(monkeypatch, "click", get_current_context=lambda silent: context)
     load(monkeypatch, "flask.cli", ScriptInfo=object(), get_debug_flag=lambda: debug)
     assert hosts.refusal() == expected
@@ -104,9 +105,9 @@ def test_commands_of_others_are_not_taken_for_flask(monkeypatch: pytest.MonkeyPa
     ("runserver 8000", RELOADER),
     ("runserver --noreload", ""),
     ("runserver 8000 --noreload --settings=shop", ""),
-    ("migrate", "manage.py migrate serves nobody"),
-    ("test --noreload", "manage.py test serves nobody"),
-    ("", "manage.py help serves nobody"),
+    ("migrate", "the command 'manage.py migrate' serves nobody"),
+    ("test --noreload", "the command 'manage.py test' serves nobody"),
+    ("", "the command 'manage.py help' serves nobody"),
 ])  # fmt: skip
 def test_commands_of_django(monkeypatch: pytest.MonkeyPatch, arguments: str, expected: str) -> None:
     monkeypatch.setattr(sys, "argv", ["manage.py", *arguments.split()])
