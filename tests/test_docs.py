@@ -42,7 +42,8 @@ AGENT = "import time\nprint('Hello World', flush=True)\ntime.sleep(600)\n"
 FILES = {
     "agent.py": AGENT,
     "agents/agent.py": AGENT,
-    "mysite/settings.py": "SECRET_KEY = 'x'\nROOT_URLCONF = 'mysite.urls'\nALLOWED_HOSTS = ['localhost']\n",
+    "mysite/settings.py":
+        "BASE_DIR = '.'\nSECRET_KEY = 'x'\nROOT_URLCONF = 'mysite.urls'\nALLOWED_HOSTS = ['localhost']\n",
     "mysite/urls.py": "urlpatterns = []\n",
 }
 #: what is asked of the examples that mount the API: the application, and what it answers at /
