@@ -175,16 +175,17 @@ def test_works_wherever_it_is_mounted(app: flask.Flask, prefix: str, outer: str)
     assert client.post(f"{here}/nobody/stop", headers=OWN).json == refusal(404, "Process not found.")
 
 
+@pytest.mark.parametrize("prefix", ["/ops/ü", "/ops/ü/"])
 @pytest.mark.parametrize("outer", ["", "/outer"])
 def test_the_api_is_told_where_it_is(
-    app: flask.Flask, monkeypatch: pytest.MonkeyPatch, outer: str
+    app: flask.Flask, monkeypatch: pytest.MonkeyPatch, outer: str, prefix: str
 ) -> None:
     def echo(environ: dict[str, str], start_response: Callable[..., Any]) -> list[bytes]:
         start_response("200 OK", [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
         return [f"{environ['SCRIPT_NAME']} {environ['PATH_INFO']} {environ['QUERY_STRING']}".encode("latin-1")]
 
     monkeypatch.setattr(integration, "create_app", lambda manager, **_: echo)
-    Processman(app, url_prefix="/ops/ü")
+    Processman(app, url_prefix=prefix)
     client = Client(DispatcherMiddleware(flask.Flask("host"), {outer: app}) if outer else app)
     answer = client.get(f"{outer}/ops/ü/a%20b/é?x=1")
     assert answer.text == f"{outer}/ops/ü /a b/é x=1"
