@@ -196,7 +196,7 @@ def test_commands_start_nothing(project: Project, command: str) -> None:
     done = subprocess.run([sys.executable, "-m", "flask", *command.split()], cwd=project.folder, input=look,
                           env=project.environment(), capture_output=True, text=True, timeout=30)  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert command == "run --help" or "processes are not started: flask" in done.stderr
+    assert command == "run --help" or "processes are not started: " in done.stderr
     assert command not in ("shell", "migrate") or "0" in done.stdout
     assert project.turns() == project.alive() == []
 
