@@ -364,7 +364,7 @@ def test_workers_of_gunicorn_start_as_the_user_they_serve_as(site: Site) -> None
 def test_workers_of_gevent_start_and_cannot_lead(site: Site) -> None:
     if importlib.util.find_spec("gevent") is None:
         missing("gevent is not installed")
-    see(site, gunicorn(*"-w 1 -k gevent --preload bare".split()), CHILD, HOST)
+    see(site, gunicorn("-w", "1", "-k", "gevent", "--preload", "bare"), CHILD, HOST)
     assert site.said("leads") == {"gevent has replaced the threads"}
 
 
