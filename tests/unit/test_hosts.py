@@ -176,7 +176,9 @@ def test_a_fork_that_is_no_worker_calls_nothing(monkeypatch: pytest.MonkeyPatch)
     hosts.after_fork(lambda: called.append("one"))
     for stack in (("multiprocessing.popen_fork",), ("gunicorn.arbiter:reexec",), ("gunicorn.arbiter", "shop")):
         inside(*stack, then=forked[0])
-    assert len(forked) == 1
+    worker = "no worker of gunicorn's"
+    forked[0]()
+    assert (len(forked), worker) == (1, "no worker of gunicorn's")
     assert not called
 
 
