@@ -68,9 +68,7 @@ class _TokenCheck(CsrfViewMiddleware):  # type: ignore[misc]
 
 def _has_token(request: HttpRequest) -> bool:
     """Tell whether Django's CSRF token shows that the request is the user's own."""
-    check = _TokenCheck(lambda _: None)
-    check.process_request(request)
-    return check.process_view(request, None, (), {}) is None
+    return _TokenCheck(lambda _: None).process_view(request, None, (), {}) is None
 
 
 def _environ(request: HttpRequest, route: str) -> WSGIEnvironment:
