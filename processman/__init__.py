@@ -5,6 +5,7 @@ from ._version import __version__
 from .config import Config, ProcessConfig
 from .errors import (
     AlreadyRunning,
+    ChangingHands,
     ConfigError,
     DuplicateProcess,
     NotOwner,
@@ -22,6 +23,7 @@ from .states import State, Status
 
 __all__ = [
     "AlreadyRunning",
+    "ChangingHands",
     "Config",
     "ConfigError",
     "DuplicateProcess",

@@ -21,10 +21,12 @@ def autostart(manager: Manager) -> None:
     One line on the log says why nothing was started. What is wrong with the configuration is logged with its
     whole message, and the application goes on.
     """
+    manager.share()
     if why := hosts.refusal():
         logger.info("processes are not started: %s", why)
     elif hosts.defers():
         # weak: an application that was loaded and thrown away is not to be started by its workers
+        manager.defer()
         hosts.after_fork(partial(_start_in_worker, weakref.ref(manager)))
         logger.info("processes are not started yet: the workers of this master start them")
     else:

@@ -4,7 +4,6 @@ from __future__ import annotations
 import signal
 from typing import Protocol
 
-from .engine import Launch
 from .lifecycle import Exited, Gone
 from .reader import Output
 from .states import Exit
@@ -39,13 +38,13 @@ class Leader(Protocol):
 class TreeChild:
     """One process and everything below it. Used by its supervisor thread only."""
 
-    def __init__(self, leader: Leader, launch: Launch, output: Output, table: ProcessTable) -> None:
+    def __init__(self, leader: Leader, mark: tuple[str, str], output: Output, table: ProcessTable) -> None:
         self.pid = leader.pid
-        self._id = launch.id
+        self._id = mark[1]
         self._leader = leader
         self._output = output
         self._table = table
-        self._tree = Tree(table, leader.pid, (launch.instance, launch.id))
+        self._tree = Tree(table, leader.pid, mark)
         self._exit: Exit | None = None
         self._killing = False
         self.create_time, self.age = birth(leader.pid)

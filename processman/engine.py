@@ -5,12 +5,13 @@ supervisor waits, then polls.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from .journal import Journal
-from .lifecycle import Exited, Gone
+from .lifecycle import Exited, Gone, Past
+from .states import Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,9 @@ class Launch:
     instance: str
     id: str
     run: int
+    #: how it is ended when nobody is left to ask for it
+    stop_signal: str
+    stop_timeout: float
 
 
 class Child(Protocol):
@@ -89,6 +93,28 @@ class Engine(Protocol):
 
     def wake_all(self) -> None:
         """Wake every supervisor that sleeps here, all at once. Any thread."""
+        ...
+
+    #: by it descendants are recognised
+    instance: str
+
+    def past(self, id: str) -> Past | None:
+        """Return where an earlier owner left process *id*."""
+        ...
+
+    def strays(self) -> Sequence[str]:
+        """Return the ids of what an earlier owner left running and nobody has asked about."""
+        ...
+
+    def remember(self, status: Status, spec: str) -> None:
+        """Note what an owner after us has to know of a process that is configured as *spec* says. Any thread."""
+        ...
+
+    def adopt(self, id: str, run: int, journal: Journal) -> Child:
+        """Take over the process that an earlier owner left running; its output goes to *journal*.
+
+        :raises OSError: there is none any more.
+        """
         ...
 
     def spawn(self, launch: Launch, journal: Journal) -> Child:

@@ -12,6 +12,7 @@
     ├── Overruled
     ├── WaitTimeout         (also TimeoutError)
     ├── NotStarted
+    │   └── ChangingHands
     └── NotOwner
 
 Messages read "cannot <do> <what>: <why>".
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
 
 class ProcessmanError(Exception):
     """Base of all errors of processman."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # not by calling the class again, whose arguments are others
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(kind: type[ProcessmanError], args: tuple[object, ...], state: dict[str, object]) -> ProcessmanError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ConfigError(ProcessmanError, ValueError):
@@ -102,6 +114,13 @@ class WaitTimeout(ProcessmanError, TimeoutError):
 
 class NotStarted(ProcessmanError):
     """The manager is not started, or is stopping."""
+
+
+class ChangingHands(NotStarted):
+    """Nobody leads at this moment; somebody will in some hundredths of a second.
+
+    .. versionadded:: 0.2
+    """
 
 
 class NotOwner(ProcessmanError):

@@ -8,6 +8,7 @@ from typing import Literal
 from .states import Status
 
 Stream = Literal["stdout", "stderr"]
+STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

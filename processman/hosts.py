@@ -52,6 +52,11 @@ def is_supervised() -> bool:
     )
 
 
+def has_keeper() -> bool:
+    """Whether a keeper can hold processes here: Linux, and macOS, where what is daemonised may escape it."""
+    return sys.platform in ("linux", "darwin")
+
+
 def cannot_lead() -> str:
     """Say why no manager can work in this process, whose threads are none; "" where one can."""
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")

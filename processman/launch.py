@@ -68,7 +68,8 @@ def prepare(
     if chosen.venv is not None:
         enter_venv(env, chosen.venv, str(Path(argv[0]).parent))
     launch = Launch(
-        argv=(*argv, *config.args), cwd=config.cwd, env=env, instance=instance, id=config.id, run=run
+        argv=(*argv, *config.args), cwd=config.cwd, env=env, instance=instance, id=config.id, run=run,
+        stop_signal=config.stop_signal, stop_timeout=config.stop_timeout,
     )
     return Prepared(launch=launch, interpreter=chosen.display, redact=redact)
 

@@ -42,7 +42,7 @@ class Ledger:
     """What one manager runs. A slot has one writer; writing neither waits nor raises."""
 
     def __init__(self, path: Path, fd: int = -1) -> None:
-        self._path = path
+        self.path = path
         self._fd = fd
 
     @classmethod
@@ -66,13 +66,17 @@ class Ledger:
         try:
             private.lock(ledger._fd)
             _write_at(ledger._fd, new, _pad(f"processman-ledger 1 {instance} {os.getpid()}"), 0)
-            new.rename(ledger._path)
+            new.rename(ledger.path)
         except OSError:
             ledger.abandon()
             new.unlink(missing_ok=True)
             raise
         _watch_forks().add(ledger)
         return ledger
+
+    def fileno(self) -> int:
+        """Return the descriptor that holds the lock; -1 when nothing is kept."""
+        return self._fd
 
     def record(self, slot: int, process_id: str, pid: int, create_time: float) -> None:
         """Note that *pid*, born at *create_time*, runs in *slot*."""
@@ -86,15 +90,15 @@ class Ledger:
         if self._fd < 0:
             return
         try:
-            _write_at(self._fd, self._path, _pad(text), (slot + 1) * _SLOT)
+            _write_at(self._fd, self.path, _pad(text), (slot + 1) * _SLOT)
         except OSError as error:  # a full disk must not end a supervisor
-            logger.warning("cannot write to the ledger %s: %s", self._path, error)
+            logger.warning("cannot write to the ledger %s: %s", self.path, error)
 
     def close(self) -> None:
         """Remove the file: nothing is left running."""
         if self._fd >= 0:
             with suppress(OSError):
-                self._path.unlink()
+                self.path.unlink()
             self.abandon()
 
     def abandon(self) -> None:

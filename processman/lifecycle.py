@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from .restart import FLOOR, RestartPolicy, Verdict
 from .states import ALIVE, UP, Exit, State
@@ -37,8 +37,11 @@ class Restart(_Word):
     """Somebody, or a change of its files, wants a new run."""
 
 
-class Spawned(_Word):
-    """The spawn worked."""
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """The spawn worked; the process began *age* seconds ago."""
+
+    age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +110,23 @@ class Wish(Enum):
     FAIL = "fail"  # the supervisor failed
 
 
+class Past(NamedTuple):
+    """Where an earlier supervisor, of another host, left a process."""
+
+    state: State
+    run: int
+    last_error: str
+    exit: Exit | None
+    #: of the process, where there is one
+    pid: int | None
+    #: what it was configured as
+    spec: str
+
+
 class Lifecycle:
     """One process's state. *stop_timeout* is in seconds; *now* is any monotonic clock."""
 
-    def __init__(self, policy: RestartPolicy, *, stop_timeout: float = 10.0) -> None:
+    def __init__(self, policy: RestartPolicy, *, stop_timeout: float = 10.0, past: Past | None = None) -> None:
         self.policy = policy
         self.stop_timeout = stop_timeout
         self.state = State.STOPPED
@@ -121,6 +137,11 @@ class Lifecycle:
         self.exit: Exit | None = None
         #: the only timer there is
         self.deadline: float | None = None
+        if past is not None:
+            self.state = past.state if past.pid is None else State.STARTING  # until it is taken over
+            self.wish = Wish.RETRY  # nobody asked: what is known of the last failure stays
+            self.run = past.run
+            self.last_error, self.exit = past.last_error, past.exit
         self._attempted = -FLOOR
         self._lasted = 0.0
         self._escalation: list[tuple[float, Action]] = []
@@ -171,10 +192,10 @@ class Lifecycle:
         return ()
 
     # -- news -----------------------------------------------------------------
-    def _spawned(self, _: Spawned, now: float) -> tuple[Action, ...]:
+    def _spawned(self, spawned: Spawned, now: float) -> tuple[Action, ...]:
         if self.wish is Wish.AGAIN:
             self.last_error = ""
-        self._attempted = now
+        self._attempted = now - spawned.age
         self._enter(State.RUNNING)
         return ()
 

@@ -20,7 +20,7 @@ from .child import TreeChild, signal_name
 from .engine import Launch
 from .journal import Journal
 from .reader import Output
-from .states import Exit
+from .states import Exit, Status
 from .table import ProcessTable
 from .tree import open_pidfd
 from .waiters import Waiters
@@ -60,6 +60,7 @@ class LocalEngine:
     """Makes processes as children of this one."""
 
     def __init__(self) -> None:
+        self.instance = os.urandom(8).hex()
         self._table = ProcessTable()
         waiters = Waiters()
         self.waiter = waiters.make
@@ -71,13 +72,27 @@ class LocalEngine:
 
         orphans.begin_to_reap(self._table.leaders)
 
+    def past(self, id: str) -> None:
+        """Return ``None``: what it made before is over with who made it."""
+
+    def strays(self) -> tuple[str, ...]:
+        """Return nothing, likewise."""
+        return ()
+
+    def remember(self, status: Status, spec: str) -> None:
+        """Remember nothing."""
+
+    def adopt(self, id: str, run: int, journal: Journal) -> TreeChild:
+        """Not possible."""
+        raise NotImplementedError
+
     def spawn(self, launch: Launch, journal: Journal) -> TreeChild:
         """Start a process whose output goes to *journal*. On any error nothing is left."""
         output = Output(journal, launch.run)
         try:
             popen = subprocess.Popen(
                 _restoring_signals(launch), cwd=launch.cwd, env=launch.env, stdin=subprocess.DEVNULL,
-                stdout=output.stdout, stderr=output.stderr, close_fds=True, **_OWN_GROUP,
+                stdout=output.writers[0], stderr=output.writers[1], close_fds=True, **_OWN_GROUP,
             )
         except BaseException:
             output.close_writers()
@@ -86,7 +101,7 @@ class LocalEngine:
         output.close_writers()
         leader = Spawned(popen)
         try:
-            return TreeChild(leader, launch, output, self._table)
+            return TreeChild(leader, (launch.instance, launch.id), output, self._table)
         except BaseException:  # nobody would hold it, and it would run on
             popen.kill()
             leader.reap()

@@ -5,7 +5,7 @@ import dataclasses
 from collections.abc import Callable
 
 from .config import ProcessConfig
-from .inbox import Ticket
+from .inbox import Leave, Ticket
 from .journal import Journal
 from .lifecycle import Restart, Start, Stop
 from .states import Status
@@ -15,16 +15,28 @@ from .supervisor import Supervisor, Surroundings
 class ManagedProcess:
     """What callers hold of one process."""
 
-    def __init__(self, config: ProcessConfig, surroundings: Surroundings) -> None:
+    def __init__(
+        self, config: ProcessConfig, surroundings: Surroundings, *,
+        spec: str = "", first: Start | Restart | Stop | None = None,
+    ) -> None:
         self.config = config
+        #: tells whether two configurations are the same
+        self.spec = spec
+        self._first = first
         self.journal = Journal(config.id)
         self._clock = surroundings.clock
         self._supervisor = Supervisor(config, surroundings, self.journal)
         self._inbox = self._supervisor.inbox
 
-    def begin(self) -> None:
-        """Begin to supervise; nothing is started yet."""
+    def begin(self, *, idle: bool = False) -> None:
+        """Begin to supervise, and ask for what is to be done first, unless it is to stay *idle*."""
+        if self._first is not None and not idle:
+            self.ask(self._first, wake=False)  # it finds that when it begins
         self._supervisor.start()
+
+    def leave(self) -> None:
+        """Let go of the process, which goes on: somebody else is to supervise it."""
+        self._inbox.post(Leave())
 
     @property
     def status(self) -> Status:

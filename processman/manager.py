@@ -1,42 +1,35 @@
-"""The manager: a registry of processes, and everything that concerns more than one of them."""
+"""The manager, as its users see it: a registry of processes, and what can be asked of them."""
 from __future__ import annotations
 
-import atexit
 import dataclasses
-import logging
+import functools
 import os
-import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from enum import Enum
-from itertools import chain
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from . import foreground
 from .config import Config, ProcessConfig
 from .engine import Engine
-from .errors import DuplicateProcess, NotOwner, NotStarted, ProcessNotFound, StopFailed, WaitTimeout
+from .errors import NotStarted
 from .events import Event, Gap, LogLine
 from .inbox import one_of
 from .journal import KEEP_LINES
-from .leftovers import end_leftovers
+from .life import Life
 from .lifecycle import Restart, Start, Stop
 from .managed import ManagedProcess
 from .observers import Observers
-from .runtime import Runtime, configurations, get_ready
-from .states import ALIVE, State, Status
-
-logger = logging.getLogger(__name__)
-
-#: seconds beyond the longest stopTimeout that the exit of the interpreter waits
-_EXIT_PATIENCE = 3.0
+from .runtime import get_ready
+from .states import State, Status
 
 
-class _Phase(Enum):
-    STOPPED = "stopped"
-    STARTED = "started"
-    STOPPING = "stopping"
+def _by_owner(method: Callable[..., Any]) -> Any:
+    """Have the owner do it where this Manager follows."""
+    @functools.wraps(method)
+    def call(self: Manager, *args: object, **more: object) -> Any:
+        seat = self._life.followed
+        return method(self, *args, **more) if seat is None else seat.call(call, *args, **more)
+
+    return call
 
 
 class Manager:
@@ -48,46 +41,66 @@ class Manager:
             manager.wait_for("worker", "running", timeout=10)
 
     In a forked copy of a started manager every method raises :exc:`NotOwner`.
+
+    With ``Config(engine="keeper")`` any number of Managers, in as many processes, share one copy of each
+    process: one of them, the owner, supervises; what the others are asked they ask it.
     """
 
     def __init__(self, config: Config | None = None, *, _engine: Engine | None = None) -> None:
         get_ready()
         self.config = Config() if config is None else config
-        self._engine = _engine
         self._observers = Observers()
-        self._lock = threading.Lock()  # the registry: the fields below
-        self._reconfiguring = threading.RLock()  # one start or stop at a time
-        self._phase = _Phase.STOPPED
-        self._owner: int | None = None
-        self._runtime: Runtime | None = None
-        self._registered: dict[str, ProcessConfig] = {}
+        self._life = Life(self.config, self._observers, self, engine=_engine)
 
     # -- the whole -------------------------------------------------------------
     @property
     def started(self) -> bool:
         """Whether process actions are possible: after ``start()``, until ``stop()``."""
-        return self._phase is _Phase.STARTED
+        return self._life.started
+
+    @property
+    def role(self) -> str:
+        """Who this Manager is among those that share its processes.
+
+        ``"owner"``: it supervises. ``"follower"``: it asks the owner. ``"deferred"``: it starts in the workers
+        that are forked from here. ``"detached"``: a forked copy of a started one. ``"stopped"``: none of these.
+
+        .. versionadded:: 0.2
+        """
+        return self._life.role
+
+    def share(self) -> None:
+        """Where the configuration leaves the engine open, use the keeper: this host may be one of many.
+
+        What an integration calls before it starts. Nothing changes where the platform has no keeper.
+
+        .. versionadded:: 0.2
+        """
+        self._life.shared = True
+
+    def defer(self) -> None:
+        """Say that this Manager is to be started in the workers that are forked from this process.
+
+        .. versionadded:: 0.2
+        """
+        self._life.deferred = True
 
     def register(self, process: ProcessConfig) -> None:
         """Add *process*. Once the manager is started, it starts at once (unless ``autostart=False``).
 
         A relative ``cwd`` is taken from the current directory as it is now.
 
+        A follower's registration reaches the owner: one that is equal to what that has merges with it, a
+        different one of a newer host replaces it.
+
         :raises DuplicateProcess: the id is taken.
         """
-        self._check_owner()
+        self._life.check_owner()
         if not isinstance(process, ProcessConfig):
             raise TypeError(f"cannot register a {type(process).__name__}: make a ProcessConfig of it")
         if not os.path.isabs(process.cwd):
             process = dataclasses.replace(process, cwd=os.path.abspath(process.cwd))
-        with self._lock:
-            if process.id in self._registered or process.id in self._processes:
-                raise DuplicateProcess(process.id)
-            runtime = self._runtime if self.started else None
-            managed = runtime.manage(process, templated=False) if runtime is not None else None
-            self._registered[process.id] = process
-        if managed is not None:
-            self._begin(managed)
+        self._life.register(process)
 
     def start(self) -> None:
         """Load the file and start everything, in the order of registration: code first, then the file.
@@ -98,49 +111,19 @@ class Manager:
         :raises DuplicateProcess: an id is both in the file and registered; nothing has been started.
         :raises StopFailed: something that the last ``stop()`` could not end is still there.
         """
-        self._check_owner()
-        with self._reconfiguring:
-            if self.started:
-                return
-            self.stop()
-            self._check_ended()
-            configs = configurations(self.config, tuple(self._registered.values()))
-            end_leftovers(Path(self.config.data_dir).absolute())
-            self._observers.open()
-            runtime = Runtime(self.config, self._observers, engine=self._engine)
-            managed = runtime.manage_all(configs)
-            with self._lock:
-                self._owner = os.getpid()
-                self._runtime = runtime
-                self._phase = _Phase.STARTED
-                late = [config for id, config in self._registered.items() if id not in runtime.processes]
-                # registered while the file was read
-                managed = (*managed, *(runtime.manage(config, templated=False) for config in late))
-            atexit.register(self._at_exit)
-            for process in managed:
-                self._begin(process)
+        self._life.start()
 
     def stop(self, timeout: float | None = None) -> None:
         """End everything side by side; return when every tree is gone. Twice is harmless.
+
+        With the keeper: give back this Manager's lease, and end processes only when nobody else holds one.
 
         :param timeout: seconds to wait at most; what was asked stays asked.
         :raises StopFailed: something lives on 2 s after SIGKILL.
         :raises WaitTimeout: the time is over.
         """
         self._check_may_wait()
-        deadline = None if timeout is None else time.monotonic() + timeout
-        with self._reconfigured(timeout):
-            with self._lock:
-                if self._phase is _Phase.STOPPED:
-                    return
-                self._phase = _Phase.STOPPING
-            survivors = self._runtime.stop(deadline) if self._runtime is not None else {}
-            self._observers.close()
-            atexit.unregister(self._at_exit)
-            with self._lock:
-                self._phase = _Phase.STOPPED
-            if survivors:
-                raise StopFailed(", ".join(survivors), tuple(chain.from_iterable(survivors.values())))
+        self._life.stop(timeout)
 
     def __enter__(self) -> Manager:
         self.start()
@@ -156,16 +139,17 @@ class Manager:
 
         :raises RuntimeError: this is not the main thread.
         """
-        self._check_owner()
+        self._life.check_owner()
         foreground.run(self.start, self.stop, self.kill)
 
     def kill(self) -> None:
         """While a ``stop()`` is under way: end everything by force, now. Does not wait."""
-        self._check_owner()
-        for process in self._processes.values():
+        self._life.check_owner()
+        for process in self._life.processes.values():
             process.ask(Stop(grace=0.0), last=True)
 
     # -- one process -----------------------------------------------------------
+    @_by_owner
     def start_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
         """Start process *id*; return when it is running, or, without *wait*, when that is accepted.
 
@@ -177,6 +161,7 @@ class Manager:
         """
         self._ask(id, Start(), wait=wait, timeout=timeout)
 
+    @_by_owner
     def stop_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
         """Stop process *id*; return when its whole tree is gone. In any state.
 
@@ -186,6 +171,7 @@ class Manager:
         """
         self._ask(id, Stop(), wait=wait, timeout=timeout)
 
+    @_by_owner
     def restart_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
         """Restart process *id*, or start it where it is not running; return when the new run is running.
 
@@ -202,20 +188,21 @@ class Manager:
         :raises StopFailed: something of it lives on; it is not forgotten.
         """
         self._check_may_wait()
+        if (seat := self._life.followed) is not None:
+            seat.call(Manager.remove, id)
+            self._life.forget(id, None)
+            return
         status = self.status(id)
-        process = self._processes.get(id)
+        process = self._life.processes.get(id)
         if process is not None:
             process.wait_answered(process.ask(Stop(), last=True), None)
             process.join(1.0)
             status = process.status
-        with self._lock:
-            if self._processes.get(id) is not process:
-                return  # somebody else removed it first, and the id may be taken again
-            self._registered.pop(id, None)
-            if self._runtime is not None:
-                self._runtime.forget(id)
+        if not self._life.forget(id, process):
+            return  # somebody else removed it first, and the id may be taken again
         self._observers.publish("removed", status)
 
+    @_by_owner
     def wait_for(
         self, id: str, until: str | Iterable[str] | Callable[[Status], bool], timeout: float | None = None
     ) -> Status:
@@ -231,33 +218,36 @@ class Manager:
         return self._ready(id, wait=True).wait_for(accept, timeout)
 
     # -- looking ---------------------------------------------------------------
+    @_by_owner
     def status(self, id: str) -> Status:
         """Return what process *id* is now."""
-        self._check_owner()
-        process = self._processes.get(id)
-        return process.status if process is not None else _unstarted(self._registration(id))
+        self._life.check_owner()
+        process = self._life.processes.get(id)
+        return process.status if process is not None else _unstarted(self._life.registration(id))
 
+    @_by_owner
     def list(self) -> tuple[Status, ...]:
         """Return what every process is now, in the order of registration."""
-        self._check_owner()
-        with self._lock:
-            registered, processes = dict(self._registered), self._processes
+        self._life.check_owner()
+        registered, processes = self._life.registered, self._life.processes
         return tuple(
             processes[id].status if id in processes else _unstarted(registered[id])
             for id in {**processes, **registered}
         )
 
+    @_by_owner
     def logs(self, id: str, lines: int = 100) -> tuple[LogLine, ...]:
         """Return the newest *lines* (1 to 1000) lines of process *id*, oldest first."""
-        self._check_owner()
+        self._life.check_owner()
         if not 1 <= lines <= KEEP_LINES:
             raise ValueError(f"cannot read {lines} lines: ask for 1 to {KEEP_LINES}")
-        process = self._processes.get(id)
+        process = self._life.processes.get(id)
         if process is None:
-            self._registration(id)
+            self._life.registration(id)
             return ()
         return process.journal.tail(lines)
 
+    @_by_owner
     def follow(self, id: str, after: int | None = None, timeout: float | None = None) -> Iterator[LogLine | Gap]:
         """Iterate over the lines of process *id* as they come, from now on or after number *after*.
 
@@ -272,7 +262,7 @@ class Manager:
 
         A callback that raises is logged and harms nobody. Returns a function that ends the subscription.
         """
-        self._check_owner()
+        self._life.check_owner()
         if not callable(callback):
             raise TypeError(f"cannot subscribe a {type(callback).__name__}: it cannot be called")
         return self._observers.subscribe(callback)
@@ -280,9 +270,7 @@ class Manager:
     @property
     def ids(self) -> tuple[str, ...]:
         """The ids, in the order of registration."""
-        self._check_owner()
-        with self._lock:
-            return tuple({**self._processes, **self._registered})
+        return tuple(status.id for status in self.list())
 
     def __contains__(self, id: object) -> bool:
         return id in self.ids
@@ -294,10 +282,6 @@ class Manager:
         return iter(self.ids)
 
     # -- inside ------------------------------------------------------------------
-    @property
-    def _processes(self) -> Mapping[str, ManagedProcess]:
-        return self._runtime.processes if self._runtime is not None else {}
-
     def _ask(self, id: str, input: Start | Stop | Restart, *, wait: bool, timeout: float | None) -> None:
         process = self._ready(id, wait=wait)
         ticket = process.ask(input)
@@ -306,63 +290,21 @@ class Manager:
         elif isinstance(input, Start):  # who starts what is running is told so at once
             process.wait_taken(ticket)
 
-    @contextmanager
-    def _reconfigured(self, timeout: float | None) -> Iterator[None]:
-        """Hold the lock of starts and stops; another stop, which may take long, is not waited for longer."""
-        if not self._reconfiguring.acquire(timeout=-1 if timeout is None else timeout):
-            status = max(self.list(), key=lambda one: one.status in ALIVE)  # there is one: somebody stops it
-            raise WaitTimeout(status.id, status)
-        try:
-            yield
-        finally:
-            self._reconfiguring.release()
-
-    def _begin(self, process: ManagedProcess) -> None:
-        self._observers.publish("registered", process.status)
-        if process.config.autostart:
-            process.ask(Start(), wake=False)  # it finds that when it begins
-        process.begin()
-
-    def _check_ended(self) -> None:
-        """A second copy must not be started beside what the last stop could not end."""
-        for process in self._processes.values():
-            if process.supervised:
-                raise StopFailed(process.config.id, process.status.escaped)
-
-    def _at_exit(self) -> None:
-        if self._owner != os.getpid():
-            return
-        longest = max((process.config.stop_timeout for process in self._processes.values()), default=0.0)
-        try:
-            self.stop(longest + _EXIT_PATIENCE)
-        except (StopFailed, WaitTimeout) as error:
-            logger.error("%s", error)
-
     def _ready(self, id: str, *, wait: bool = False) -> ManagedProcess:
         """Return process *id* of a started manager."""
         if wait:
             self._check_may_wait()
         else:
-            self._check_owner()
-        process = self._processes.get(id)
+            self._life.check_owner()
+        process = self._life.processes.get(id)
         if process is None:
-            self._registration(id)
+            self._life.registration(id)
         if process is None or not self.started:
             raise NotStarted(f"cannot act on process {id!r}: the manager is not started")
         return process
 
-    def _registration(self, id: str) -> ProcessConfig:
-        config = self._registered.get(id)
-        if config is None:
-            raise ProcessNotFound(id)
-        return config
-
-    def _check_owner(self) -> None:
-        if self._owner is not None and self._owner != os.getpid():
-            raise NotOwner(f"cannot use this manager: it belongs to process {self._owner}, this is a forked copy")
-
     def _check_may_wait(self) -> None:
-        self._check_owner()
+        self._life.check_owner()
         if self._observers.is_calling():
             raise RuntimeError("cannot wait inside a subscriber's callback: it would wait for itself")
 

@@ -25,8 +25,12 @@ class Observers:
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
         self._subscribers: tuple[Callable[[Event], None], ...] = ()
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Keep the subscribers and nothing else: this is a forked copy, whose locks anybody may have held."""
+        self._changed = threading.Condition(threading.Lock())
         #: each event with those who had subscribed by then
         self._backlog: deque[tuple[Event, tuple[Callable[[Event], None], ...]]] = deque()
         self._dropped = 0

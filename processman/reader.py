@@ -10,9 +10,9 @@ import logging
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from .events import Stream
+from .events import STREAMS, Stream
 from .failures import report
 from .journal import Journal
 from .lines import LineCutter
@@ -31,25 +31,37 @@ _CAN_POLL = hasattr(select, "poll")  # not for pipes on Windows: there reads blo
 
 
 class Output:
-    """The pipes and reader threads of one run. Made before the process, so that none is ever unread."""
+    """The pipes and reader threads of one run. Made before the process, so that none is ever unread.
 
-    def __init__(self, journal: Journal, run: int) -> None:
+    :param reading: the ends to read of pipes that a process has already; they are ours from now on.
+    """
+
+    def __init__(self, journal: Journal, run: int, reading: Sequence[int] = ()) -> None:
         self._journal = journal
         self._run = run
         #: for each reader thread the lock that it holds
         self._readers: list[_thread.LockType] = []
-        self._descriptors: list[int] = []
         self._writers: list[int] = []
+        left = list(reading)
         self._wake = Wake()
+        #: the other ends of those; a reader thread closes its own
+        self.readers: tuple[int, ...] = ()
         #: bytes that are read once it is over
         self._left = _DRAIN
         try:
-            self.stdout = self._open("stdout")
-            self.stderr = self._open("stderr")
+            for stream in STREAMS:
+                self._begin(stream, left.pop(0) if reading else self._pipe())
         except BaseException:
+            for fd in left:
+                os.close(fd)
             self.close_writers()
             self.finish()
             raise
+
+    @property
+    def writers(self) -> tuple[int, ...]:
+        """What the process writes to: stdout, stderr."""
+        return tuple(self._writers)
 
     def close_writers(self) -> None:
         """Close our copies of the ends that the process writes to."""
@@ -66,9 +78,13 @@ class Output:
         if all(ended):
             self._wake.close()
 
-    def _open(self, stream: Stream) -> int:
+    def _pipe(self) -> int:
         reading, writing = os.pipe()
         self._writers.append(writing)
+        self.readers += (reading,)
+        return reading
+
+    def _begin(self, stream: Stream, reading: int) -> None:
         done = _thread.allocate_lock()
         done.acquire()
         try:
@@ -78,7 +94,6 @@ class Output:
             os.close(reading)
             raise
         self._readers.append(done)
-        return writing
 
     def _guard(self, fd: int, stream: Stream, done: _thread.LockType) -> None:
         try:

@@ -1,33 +1,39 @@
 """What a started manager works with: its processes, and the engine, ledger, file watch and bridge they share."""
 from __future__ import annotations
 
+import hashlib
 import itertools
+import logging
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from .bridge import Bridge
-from .config import Config, ProcessConfig
+from .config import KEYS, Config, ProcessConfig
 from .engine import Child, Engine
-from .errors import DuplicateProcess, StopFailed
+from .errors import DuplicateProcess, StopFailed, WaitTimeout
 from .filewatch import FileWatch, Watch
 from .inbox import Ticket
 from .launch import Prepared, prepare
 from .ledger import Ledger
-from .lifecycle import Stop
+from .lifecycle import Past, Restart, Start, Stop
 from .local import LocalEngine
 from .managed import ManagedProcess
 from .observers import Observers
 from .roots import pocketbase_files
-from .states import Status
+from .states import State, Status
 from .supervisor import Surroundings
 from .table import import_psutil
 
+logger = logging.getLogger(__name__)
+
+#: seconds that what runs already may take to be in our hands
+_PATIENCE = 5.0
 #: threads that all wake at once fight over the interpreter; with this many seconds each, they take turns
 _SWITCH_INTERVAL = 0.1
 _turns = threading.Lock()
@@ -65,10 +71,10 @@ class Runtime:
         self._config = config
         self._observers = observers
         self._data_dir = os.path.abspath(config.data_dir)
-        #: by it descendants are recognised
-        self._instance = os.urandom(8).hex()
         self._engine = LocalEngine() if engine is None else engine
-        self._ledger = Ledger.open(Path(self._data_dir), self._instance)
+        # what a keeper makes it notes itself
+        local = isinstance(self._engine, LocalEngine)
+        self._ledger = Ledger.open(Path(self._data_dir), self._engine.instance) if local else Ledger(Path())
         self._watches = FileWatch()
         self._bridge = Bridge()
         self._slots = itertools.count()
@@ -77,13 +83,16 @@ class Runtime:
 
     def manage(self, config: ProcessConfig, *, templated: bool) -> ManagedProcess:
         """Return a process that is supervised, and not started yet."""
+        spec = _spec(config, templated)
+        past = self._engine.past(config.id)
         process = ManagedProcess(config, Surroundings(
             engine=self._engine,
+            past=past,
             prepare=partial(self._prepare, config, templated),
-            published=self._published,
+            published=partial(self._published, spec),
             spawned=partial(self._spawned, next(self._slots), config.id),
             watch=partial(self._watch, config),
-        ))
+        ), spec=spec, first=_first(config, past, spec))
         self._bridge.follow(process.journal)
         self.processes = {**self.processes, config.id: process}
         return process
@@ -94,9 +103,35 @@ class Runtime:
             return [self.manage(config, templated=templated) for config, templated in configs]
         except BaseException:
             for process in self.processes.values():  # so that they end, and give back what they hold
-                process.begin()
+                process.begin(idle=True)
             self.stop(None)
             raise
+
+    def is_same(self, config: ProcessConfig, *, templated: bool) -> bool:
+        """Whether there is a process that is configured just like this."""
+        known = self.processes.get(config.id)
+        return known is not None and known.spec == _spec(config, templated)
+
+    def take_over(self) -> None:
+        """End what an earlier owner left and nobody wants; wait until the rest is in our hands."""
+        for id in self._engine.strays():
+            logger.info("process %r is configured no longer, and ended", id)
+            stray = self.manage(ProcessConfig(id=id, command=id), templated=False)
+            stray.ask(Stop(), last=True, wake=False)
+            stray.begin()
+            self.forget(id)
+        for process in self.processes.values():
+            with suppress(WaitTimeout):
+                process.wait_for(_is_in_hand, _PATIENCE)
+
+    def hand_over(self) -> None:
+        """Let go of every process; they go on, and somebody else is to supervise them."""
+        processes = [process for process in self.processes.values() if process.supervised]
+        for process in processes:
+            process.leave()
+        for process in processes:
+            process.join(1.0)
+        self._close(abandon=False)
 
     def forget(self, id: str) -> None:
         """Let go of process *id*, which is supervised no longer."""
@@ -133,11 +168,12 @@ class Runtime:
     def _prepare(self, config: ProcessConfig, templated: bool, run: int) -> Prepared:
         return prepare(
             config, templated=templated, host=os.environ, port=self._config.port, data_dir=self._data_dir,
-            instance=self._instance, run=run,
+            instance=self._engine.instance, run=run,
         )
 
-    def _published(self, status: Status, entered: bool) -> None:
+    def _published(self, spec: str, status: Status, entered: bool) -> None:
         if entered:
+            self._engine.remember(status, spec)
             self._observers.publish(status.status.value, status)
 
     def _spawned(self, slot: int, process_id: str, child: Child | None) -> None:
@@ -153,6 +189,30 @@ class Runtime:
         roots = [Path(config.cwd, path) for path in config.watch_paths] or [Path(config.cwd)]
         ignore = (*config.watch_ignore, *pocketbase_files(Path(self._data_dir)))
         return self._watches.watch(roots, ignore, notify)
+
+
+def _is_in_hand(status: Status) -> bool:
+    return status.pid is not None or status.status is not State.STARTING
+
+
+def _spec(config: ProcessConfig, templated: bool) -> str:
+    """Return what tells whether two owners mean the same by an id; nobody can tell a secret from it."""
+    values = {name: getattr(config, name) for name in KEYS} | {"env": sorted(config.env.items())}
+    return hashlib.sha256(repr((values, templated)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _first(config: ProcessConfig, past: Past | None, spec: str) -> Start | Restart | Stop | None:
+    """Return what is asked first of a process that an earlier owner may have left."""
+    start = Start() if config.autostart else None
+    if past is None:
+        return start
+    if past.state is State.STOPPING:
+        return Stop()
+    if past.pid is not None:
+        return None if past.spec == spec else Restart()
+    if past.state is State.CRASHED:
+        return Start()
+    return None if past.spec == spec else start
 
 
 def _survivors(

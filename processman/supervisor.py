@@ -31,6 +31,7 @@ from .lifecycle import (
     Input,
     Kill,
     Lifecycle,
+    Past,
     Report,
     Restart,
     Spawn,
@@ -66,6 +67,8 @@ class Surroundings:
     """What a supervisor needs of its manager. Its own thread calls these."""
 
     engine: Engine
+    #: where an earlier supervisor left the process
+    past: Past | None
     #: resolves the configuration for run number n
     prepare: Callable[[int], Prepared]
     #: hears of each new status, and whether its status word is new
@@ -75,6 +78,20 @@ class Surroundings:
     #: begins a file watch that calls back with the path; ``None`` when there is nothing to watch
     watch: Callable[[Callable[[str], None]], FileWatching | None]
     clock: Callable[[], float] = time.monotonic
+
+
+def _first_status(config: ProcessConfig, past: Past | None) -> Status:
+    status = Status(
+        id=config.id, status=State.STOPPED, config=config,
+        interpreter="" if config.command else config.interpreter,
+    )
+    if past is None:
+        return status
+    ended = past.exit or Exit()
+    return dataclasses.replace(
+        status, status=past.state, pid=past.pid, run=past.run, restart_count=max(0, past.run - 1),
+        last_error=past.last_error, exit_code=ended.code, signal=ended.signal,
+    )
 
 
 class Supervisor(threading.Thread):
@@ -92,7 +109,7 @@ class Supervisor(threading.Thread):
                 restart=config.restart, max_retries=config.max_retries, backoff=config.backoff,
                 success_exit_codes=config.success_exit_codes,
             ),
-            stop_timeout=config.stop_timeout,
+            stop_timeout=config.stop_timeout, past=surroundings.past,
         )
         self._child: Child | None = None
         self._tickets: list[Ticket] = []
@@ -105,15 +122,12 @@ class Supervisor(threading.Thread):
         self._changes = ChangeLoop()
         self._watch: FileWatching | None = None
         self._watch_lost: str | None = None
-        self._status = Status(
-            id=config.id, status=State.STOPPED, config=config,
-            interpreter="" if config.command else config.interpreter,
-        )
+        self._status = _first_status(config, surroundings.past)
         self.inbox = Inbox(self._status, self._waiter.wake)
 
     def run(self) -> None:
         """Supervise until a last stop is fulfilled."""
-        steps = (self._obey, self._look, self._act, self._recover, self._sleep)
+        steps = (self._adopt, self._obey, self._look, self._act, self._recover, self._sleep)
         while not self._is_over():
             for step in steps:
                 try:
@@ -134,8 +148,21 @@ class Supervisor(threading.Thread):
     def _is_over(self) -> bool:
         return self._left or (self._last and self._machine.state not in ALIVE)
 
+    def _adopt(self) -> None:
+        """Take over what an earlier supervisor left running."""
+        if self._machine.state is not State.STARTING:
+            return
+        with suppress(LaunchError):  # it runs, whatever its configuration says by now
+            self._prepare(self._machine.run)
+        try:
+            self._child = self._surroundings.engine.adopt(self._config.id, self._machine.run, self._journal)
+        except OSError:
+            self._feed(Exited(Exit()))
+        else:
+            self._feed(self._take_in(self._child))
+
     def _obey(self) -> None:
-        while (message := self.inbox.take()) is not None:
+        while not self._left and (message := self.inbox.take()) is not None:
             self._take(message)
 
     def _look(self) -> None:
@@ -246,30 +273,37 @@ class Supervisor(threading.Thread):
                 self._publish(escaped=self._child.survivors())
 
     def _spawn(self, run: int) -> Spawned | SpawnFailed:
+        try:
+            prepared = self._prepare(run)
+        except LaunchError as error:
+            return SpawnFailed(str(error), error.kind)
+        try:
+            self._child = self._surroundings.engine.spawn(prepared.launch, self._journal)
+        except Exception as error:
+            refused = explain(error, prepared.launch, prepared.redact)
+            return SpawnFailed(str(refused), refused.kind)
+        return self._take_in(self._child)
+
+    def _prepare(self, run: int) -> Prepared:
         if self._watch is None and self._watch_lost is None:
             self._watch = self._surroundings.watch(lambda path: self.inbox.post(Changed(path)))
         try:
             prepared = self._surroundings.prepare(run)
         except LaunchError as error:
-            return self._refused(error)
+            self._status = dataclasses.replace(self._status, redact=error.redact)
+            raise
         self._status = dataclasses.replace(
             self._status, interpreter=prepared.interpreter, redact=prepared.redact
         )
-        try:
-            self._child = self._surroundings.engine.spawn(prepared.launch, self._journal)
-        except Exception as error:
-            return self._refused(explain(error, prepared.launch, prepared.redact))
-        self._surroundings.spawned(self._child)
-        age = self._child.age
-        self._status = dataclasses.replace(
-            self._status, pid=self._child.pid, since=self._clock() - age,
-            start_time=datetime.now(UTC) - timedelta(seconds=age),
-        )
-        return Spawned()
+        return prepared
 
-    def _refused(self, error: LaunchError) -> SpawnFailed:
-        self._status = dataclasses.replace(self._status, redact=error.redact)
-        return SpawnFailed(str(error), error.kind)
+    def _take_in(self, child: Child) -> Spawned:
+        self._surroundings.spawned(child)
+        self._status = dataclasses.replace(
+            self._status, pid=child.pid, since=self._clock() - child.age,
+            start_time=datetime.now(UTC) - timedelta(seconds=child.age),
+        )
+        return Spawned(child.age)
 
     def _unwatch(self, why: str | None = None) -> None:
         watch, self._watch, self._watch_lost = self._watch, None, why

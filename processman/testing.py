@@ -16,10 +16,10 @@ from collections.abc import Callable
 from .engine import Child, Launch
 from .events import LogLine
 from .journal import Journal
-from .lifecycle import Exited, Gone
+from .lifecycle import Exited, Gone, Past
 from .lines import Block
 from .manager import Manager
-from .states import Exit
+from .states import Exit, Status
 from .waiters import ConditionWaiter
 
 #: seconds: how long a test waits before it fails
@@ -146,6 +146,10 @@ class FakeEngine:
     def __init__(self, clock: ManualClock | None = None, *, obeys: bool = True) -> None:
         self.children: list[FakeChild] = []
         self.fail: list[Exception] = []
+        #: what an earlier owner left, by id; and what the next one is to know
+        self.pasts: dict[str, Past] = {}
+        self.notes: list[tuple[Status, str]] = []
+        self.instance = "fake"
         self.obeys = obeys
         self._clock = clock
         self._pids = itertools.count(100_000)
@@ -164,6 +168,9 @@ class FakeEngine:
         """Make a fake child, or fail as told."""
         if self.fail:
             raise self.fail.pop(0)
+        return self._add(launch, journal)
+
+    def _add(self, launch: Launch, journal: Journal) -> FakeChild:
         child = FakeChild(next(self._pids), launch, journal, self.wake_all, obeys=self.obeys)
         with self._changed:
             self.children.append(child)
@@ -176,6 +183,24 @@ class FakeEngine:
             if not self._changed.wait_for(lambda: len(self.children) >= number, timeout):
                 raise TimeoutError(f"there are {len(self.children)} children, not {number}")
             return self.children[number - 1]
+
+    def past(self, id: str) -> Past | None:
+        """Return where :attr:`pasts` says that it was left."""
+        return self.pasts.pop(id, None)
+
+    def strays(self) -> tuple[str, ...]:
+        """Return nothing."""
+        return ()
+
+    def remember(self, status: Status, spec: str) -> None:
+        """Keep it in :attr:`notes`."""
+        self.notes.append((status, spec))
+
+    def adopt(self, id: str, run: int, journal: Journal) -> FakeChild:
+        """Take over a process that an earlier owner left."""
+        launch = Launch(argv=(), cwd="/", env={}, instance=self.instance, id=id, run=run, stop_signal="SIGTERM",
+                        stop_timeout=10.0)
+        return self._add(launch, journal)
 
     def wake_all(self) -> None:
         """Wake every supervisor."""

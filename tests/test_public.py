@@ -13,7 +13,7 @@ import processman.errors
 import processman.wsgi
 
 ERRORS = {
-    "AlreadyRunning", "ConfigError", "DuplicateProcess", "NotOwner", "NotStarted", "Overruled",
+    "AlreadyRunning", "ChangingHands", "ConfigError", "DuplicateProcess", "NotOwner", "NotStarted", "Overruled",
     "ProcessNotFound", "ProcessmanError", "StartFailed", "StopFailed", "WaitTimeout",
 }
 NAMES = {"Config", "Event", "Gap", "LogLine", "Manager", "ProcessConfig", "State", "Status", "__version__"}

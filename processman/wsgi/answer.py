@@ -8,6 +8,7 @@ from werkzeug.wrappers import Response
 
 from ..errors import (
     AlreadyRunning,
+    ChangingHands,
     NotOwner,
     NotStarted,
     Overruled,
@@ -30,6 +31,7 @@ _MEANINGS: Mapping[type[ProcessmanError], tuple[int, str]] = {
     StopFailed: (409, "Process could not be stopped."),
     NotStarted: (503, "The process manager is not started."),
     NotOwner: (503, "The process manager runs in another process."),
+    ChangingHands: (503, "The process manager is changing hands."),
 }
 
 
@@ -49,7 +51,8 @@ def meaning(error: ProcessmanError) -> Refused | None:
     """Return what *error* of the manager is over HTTP; ``None`` when it should not have got this far."""
     known = _MEANINGS.get(type(error))
     survivors = [mask_text(name) for name in error.survivors] if isinstance(error, StopFailed) else []
-    return known and Refused(*known, data={"survivors": survivors} if survivors else None)
+    headers = {"Retry-After": "1"} if isinstance(error, ChangingHands) else None
+    return known and Refused(*known, data={"survivors": survivors} if survivors else None, headers=headers)
 
 
 def dump(value: object) -> str:

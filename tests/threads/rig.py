@@ -90,7 +90,7 @@ class Rig:
         self._watched = watched
         config = ProcessConfig(id="p", command="fake", **options)
         self.process = ManagedProcess(config, Surroundings(
-            engine=self.engine, prepare=self._prepare, published=self._published,
+            engine=self.engine, past=None, prepare=self._prepare, published=self._published,
             spawned=lambda child: self.noted.append(child and child.pid), watch=self._watch, clock=self.clock,
         ))
         self.supervisor = self.process._supervisor
@@ -100,7 +100,8 @@ class Rig:
         assert self.gate.wait(TIMEOUT)
         if self.refuse:
             raise self.refuse.pop(0)
-        launch = Launch(argv=("fake",), cwd=".", env={}, instance="rig", id="p", run=run)
+        launch = Launch(argv=("fake",), cwd=".", env={}, instance="rig", id="p", run=run,
+                        stop_signal="SIGTERM", stop_timeout=10.0)
         return Prepared(launch=launch, interpreter="", redact=lambda text: text.replace("hunter2", "****"))
 
     def _published(self, status: Status, entered: bool) -> None:

@@ -163,7 +163,7 @@ def test_stop_names_the_survivors_and_no_second_copy_is_started(
     assert len(engine.children) == 2
     unkillable.exit(signal="SIGKILL")
     until(lambda: words(manager)["stubborn"] == "stopped")
-    until(lambda: not manager._processes["stubborn"].supervised)
+    until(lambda: not manager._life.processes["stubborn"].supervised)
     manager.start()
     manager.wait_for("stubborn", "running", timeout=10)
 

@@ -65,7 +65,7 @@ def test_the_copy_of_a_started_manager_is_inert(manager: Manager, engine: FakeEn
 def test_the_exit_of_a_copy_touches_nothing(manager: Manager, engine: FakeEngine) -> None:
     """H-exit-paths"""
     run(manager, "p")
-    assert in_fork(manager._at_exit) == "None"
+    assert in_fork(manager._life._at_exit) == "None"
     assert (words(manager), engine.child(1).signals) == ({"p": "running"}, [])
 
 

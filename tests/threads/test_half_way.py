@@ -8,7 +8,7 @@ import pytest
 from support import until
 from threads.fakes import call, fake, run, words
 
-import processman.manager
+import processman.life
 from processman import Manager
 from processman.errors import WaitTimeout
 from processman.supervisor import Supervisor
@@ -36,7 +36,7 @@ def test_what_is_registered_while_the_file_is_read_starts_too(
     def register(_: Path) -> None:
         manager.register(fake("late"))
 
-    monkeypatch.setattr(processman.manager, "end_leftovers", register)
+    monkeypatch.setattr(processman.life, "end_leftovers", register)
     manager.start()
     manager.wait_for("late", "running", timeout=10)
 

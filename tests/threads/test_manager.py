@@ -313,11 +313,11 @@ def test_the_end_of_the_interpreter_stops_everything_but_waits_only_so_long(
     manager: Manager, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """H-exit-paths"""
-    monkeypatch.setattr("processman.manager._EXIT_PATIENCE", 0.01)
+    monkeypatch.setattr("processman.life._EXIT_PATIENCE", 0.01)
     run(manager, "p", stop_timeout=0.01)
     engine.child(1).obeys = engine.child(1).mortal = False
     with caplog.at_level(logging.ERROR):
-        manager._at_exit()
+        manager._life._at_exit()
     assert engine.child(1).signals[0] == "SIGTERM"
     assert "cannot wait longer for process 'p': it is stopping" in caplog.text
 
@@ -357,7 +357,7 @@ def test_managers_that_stop_at_once_leave_the_interpreter_as_it_was(tmp_path: Pa
 def test_nothing_holds_on_to_what_was_removed(manager: Manager) -> None:
     for id in ("p", "q"):
         run(manager, id, autostart=False)
-    journal = weakref.ref(manager._processes["p"].journal)
+    journal = weakref.ref(manager._life.processes["p"].journal)
     manager.remove("p")
     until(lambda: gc.collect() >= 0 and journal() is None)
 

@@ -19,6 +19,12 @@ class FakeManager:
     failure: Exception | None = None
     starts: list[str] = field(default_factory=list)
 
+    def share(self) -> None:
+        assert not self.starts, "it is shared before it starts"
+
+    def defer(self) -> None:
+        assert not self.starts
+
     def start(self) -> None:
         self.starts.append("start")
         if self.failure:

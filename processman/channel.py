@@ -1,0 +1,85 @@
+"""JSON lines, and descriptors beside them, over a Unix socket: how a keeper is spoken to."""
+from __future__ import annotations
+
+import array
+import json
+import os
+import select
+import socket
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+_INT = array.array("i").itemsize
+
+
+class Channel:
+    """One connection. Used by one thread at a time."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._buffer = b""
+        self._messages: deque[dict[str, Any]] = deque()
+        self._ended = False
+        #: descriptors that have come and nobody has taken yet
+        self.descriptors: list[int] = []
+
+    def fileno(self) -> int:
+        """Return the descriptor to poll for reading."""
+        return self._connection.fileno()
+
+    def send(self, message: Mapping[str, object], descriptors: Sequence[int] = ()) -> None:
+        """Send *message*.
+
+        :raises OSError: nobody is there any more.
+        """
+        data = json.dumps(message).encode() + b"\n"
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        sent = self._connection.sendmsg([data], rights)
+        self._connection.sendall(data[sent:])
+
+    def receive(self, timeout: float | None = None) -> dict[str, Any] | None:
+        """Return the next message; ``None`` when *timeout* seconds are over, and at the end."""
+        while not self._messages and not self._ended and self._is_ready(timeout):
+            self._read()
+        return self._messages.popleft() if self._messages else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the other side is gone, and everything it said was taken."""
+        return self._ended and not self._messages
+
+    def take_descriptors(self) -> list[int]:
+        """Return the descriptors that have come; they are the caller's now."""
+        taken, self.descriptors = self.descriptors, []
+        return taken
+
+    def close(self) -> None:
+        """End the connection, also where another thread waits for it or a forked copy holds it."""
+        with suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        self.forget()
+
+    def forget(self) -> None:
+        """Close it for us alone: in a forked copy, where it belongs to the process that was forked."""
+        self._connection.close()
+        self._ended = True
+        for fd in self.take_descriptors():
+            os.close(fd)
+
+    def _is_ready(self, timeout: float | None) -> bool:
+        poller = select.poll()
+        poller.register(self._connection, select.POLLIN)
+        return bool(poller.poll(None if timeout is None else timeout * 1000))
+
+    def _read(self) -> None:
+        data = b""
+        with suppress(ConnectionError):
+            data, ancillary, *_ = self._connection.recvmsg(65536, socket.CMSG_SPACE(8 * _INT))
+            for _, kind, content in ancillary:
+                if kind == socket.SCM_RIGHTS:
+                    self.descriptors += array.array("i", content[:len(content) - len(content) % _INT])
+        self._ended = not data
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        self._messages.extend(map(json.loads, lines))

@@ -1,0 +1,177 @@
+"""The engine that asks a keeper to spawn: its processes outlive this one, and who leads next finds them running."""
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+
+from .channel import Channel
+from .child import TreeChild, signal_name
+from .engine import Launch
+from .journal import Journal
+from .lease import Grant, Lease
+from .lifecycle import Past
+from .reader import Output
+from .states import Exit, State, Status
+from .table import ProcessTable
+from .waiters import Waiters
+
+#: seconds that an answer of the keeper, or a new keeper, is waited for
+_PATIENCE = 10.0
+
+
+class KeptEngine:
+    """Makes processes through a keeper. Who has its *grant* may do so, and nobody else."""
+
+    def __init__(self, lease: Lease, grant: Grant) -> None:
+        self.instance = lease.instance
+        self._lease, self._key = lease, grant.key
+        self._notes, self._children = dict(grant.notes), dict(grant.children)
+        self._table = ProcessTable()
+        self._renewed = threading.Condition(threading.Lock())
+        waiters = Waiters()
+        self.waiter = waiters.make
+        self.wake_all = waiters.wake_all
+
+    def renew(self, lease: Lease, grant: Grant) -> None:
+        """Go on with another keeper; the one before is gone, and all that it held."""
+        with self._renewed:
+            self._lease, self._key = lease, grant.key
+            self._renewed.notify_all()
+
+    def past(self, id: str) -> Past | None:
+        """Return where an earlier owner left *id*, once."""
+        note, pid = self._notes.pop(id, None), self._children.pop(id, None)
+        if note is None:
+            return None
+        state = State(note["status"])
+        if pid is not None:
+            state = State.STOPPING if state is State.STOPPING else State.RUNNING
+        elif state in (State.STARTING, State.RUNNING, State.STOPPING):
+            state = State.CRASHED
+        ended = Exit(code=note["code"], signal=note["signal"])
+        return Past(state=state, run=note["run"], last_error=note["error"], exit=ended, pid=pid, spec=note["spec"])
+
+    def strays(self) -> Sequence[str]:
+        """Return the ids of what an earlier owner left running and nobody has asked about."""
+        return tuple(self._children)
+
+    def remember(self, status: Status, spec: str) -> None:
+        """Note what an owner after us has to know."""
+        note = {
+            "status": status.status, "run": status.run, "error": status.last_error, "code": status.exit_code,
+            "signal": status.signal, "spec": spec,
+        }
+        with suppress(OSError):  # the keeper is gone: the next one is told of what comes next
+            self._lease.note(status.id, note)
+
+    def spawn(self, launch: Launch, journal: Journal) -> TreeChild:
+        """Have a process started whose output goes to *journal*. On any error nothing is left."""
+        output = Output(journal, launch.run)
+        try:
+            channel = self._way_to(launch.id)
+            try:
+                leader = KeptLeader(channel, _ask(channel, _message(launch), (*output.writers, *output.readers)))
+            except BaseException:
+                channel.close()
+                raise
+        except BaseException:
+            output.close_writers()
+            output.finish()
+            raise
+        output.close_writers()
+        return TreeChild(leader, (launch.instance, launch.id), output, self._table)
+
+    def adopt(self, id: str, run: int, journal: Journal) -> TreeChild:
+        """Take over the process *id* that an earlier owner had started.
+
+        :raises OSError: there is none any more.
+        """
+        channel = self._way_to(id)
+        try:
+            answer = _ask(channel, {"adopt": True}, ())
+            output = Output(journal, run, channel.take_descriptors())
+            return TreeChild(KeptLeader(channel, answer), (self.instance, id), output, self._table)
+        except BaseException:
+            channel.close()
+            raise
+
+    def _way_to(self, id: str) -> Channel:
+        lease = self._lease
+        try:
+            return lease.way_to(id, self._key)
+        except OSError:
+            with self._renewed:
+                self._renewed.wait_for(lambda: self._lease is not lease, _PATIENCE)
+            return self._lease.way_to(id, self._key)
+
+
+class KeptLeader:
+    """A leader that is a child of the keeper, which keeps it a zombie until it is told to reap."""
+
+    def __init__(self, channel: Channel, answer: dict[str, Any]) -> None:
+        self.pid: int = answer["pid"]
+        self.held = True
+        self._channel = channel
+        self._exit = _exit(answer)
+
+    def descriptors(self) -> list[int] | None:
+        """Return what becomes readable at its end."""
+        return [self._channel.fileno()]
+
+    def peek(self) -> Exit | None:
+        """Return how it ended, as the keeper has told."""
+        if self._exit is None:
+            message = self._channel.receive(0.0)
+            if message is not None:
+                self._exit = _exit(message)
+            elif self._channel.ended:
+                self.held, self._exit = False, Exit()  # the keeper is gone, and took it along
+        return self._exit
+
+    def reap(self) -> None:
+        """Have it reaped."""
+        with suppress(OSError):  # it went with its keeper
+            self._channel.send({"reap": True})
+        self._channel.close()
+
+    def leave(self) -> None:
+        """Let go: the keeper holds it for the next owner."""
+        self._channel.close()
+
+
+def _ask(channel: Channel, message: dict[str, Any], descriptors: tuple[int, ...]) -> dict[str, Any]:
+    channel.send(message, descriptors)
+    answer = channel.receive(_PATIENCE)
+    if answer is None:
+        raise ConnectionError("the keeper is gone" if channel.ended else "the keeper does not answer")
+    if "refused" in answer:
+        raise ConnectionError(f"the keeper refused: {answer['refused']}")
+    if "pid" not in answer:
+        if answer["errno"] is None:
+            raise RuntimeError(answer["why"])
+        raise OSError(answer["errno"], os.strerror(answer["errno"]))
+    return answer
+
+
+def _message(launch: Launch) -> dict[str, Any]:
+    return {"spawn": {
+        "argv": [_bytes(each) for each in launch.argv], "cwd": _bytes(launch.cwd),
+        "env": {_bytes(name): _bytes(value) for name, value in launch.env.items()},
+        "stop_signal": launch.stop_signal, "stop_timeout": launch.stop_timeout,
+    }}
+
+
+def _bytes(text: str) -> str:
+    """Return what the system sees of *text*, as JSON can hold it."""
+    return os.fsencode(text).decode("latin-1")
+
+
+def _exit(message: dict[str, Any]) -> Exit | None:
+    ended = message.get("exit")
+    if ended is None:
+        return None
+    number = int(ended["status"])
+    return Exit(code=number) if number >= 0 else Exit(signal=signal_name(-number))

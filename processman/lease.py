@@ -1,0 +1,123 @@
+"""A lease on the keeper: what it holds goes on while there is one, and one of those who hold one has control."""
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from .channel import Channel
+from .errors import ProcessmanError
+from .place import Place
+
+PROTOCOL = 1
+#: keepers that may end at once before it is given up to reach one
+_TRIES = 5
+_WHO = {"processman": PROTOCOL, "who": True}
+
+
+class Grant(NamedTuple):
+    """Control of what a keeper holds."""
+
+    key: str
+    #: the pids of the processes that there are, by id
+    children: Mapping[str, int]
+    #: what the last owner noted, by id
+    notes: Mapping[str, Mapping[str, Any]]
+
+
+class Lease:
+    """One lease. It ends with :meth:`close`, and with this process.
+
+    :param instance: marks the processes of a keeper that has to be begun.
+    :param generation: how new this is, where it wants control; the newest of those who wait gets it.
+    :param linger: seconds that processes outlive the last lease.
+    :param pid: the lease is the life of this process instead of ours.
+    :raises ProcessmanError: no keeper can be reached or begun.
+    """
+
+    def __init__(
+        self, place: Place, *, instance: str, linger: float, generation: float | None, pid: int | None = None
+    ) -> None:
+        self._place = place
+        self._sending = threading.Lock()
+        hello = {"processman": PROTOCOL, "linger": linger, "control": generation, "pid": pid}
+        self._channel, answer = _greet(place, instance, hello)
+        self.instance: str = answer["instance"]
+        self.keeper: int = answer["pid"]
+        #: whether somebody else had control when it began
+        self.led: bool = answer["led"]
+
+    def wait(self, timeout: float | None = None) -> Grant | None:
+        """Wait for control. ``None``: the keeper is gone, or *timeout* seconds are over. One thread only."""
+        while (message := self._channel.receive(timeout)) is not None:
+            if "granted" in message:
+                return Grant(**message["granted"])
+        return None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the keeper is gone."""
+        return self._channel.ended
+
+    def note(self, id: str, note: Mapping[str, object]) -> None:
+        """Leave *note* for the next owner. Any thread.
+
+        :raises OSError: the keeper is gone.
+        """
+        with self._sending:
+            self._channel.send({"id": id, "note": note})
+
+    def count(self) -> int:
+        """Return how many leases there are, this one among them; 0 when the keeper is gone."""
+        answer = self._place.ask(_WHO)
+        return int(answer["leases"]) if answer else 0
+
+    def owner(self) -> int | None:
+        """Return the pid of who has control."""
+        answer = self._place.ask(_WHO)
+        return answer["owner"] if answer else None
+
+    def way_to(self, id: str, key: str) -> Channel:
+        """Connect to child *id*, there or to come.
+
+        :raises OSError: the keeper is gone.
+        """
+        connection = self._place.reach()
+        if connection is None:
+            raise ConnectionRefusedError(111, "the keeper is gone")
+        channel = Channel(connection)
+        channel.send({"processman": PROTOCOL, "key": key, "id": id})
+        return channel
+
+    def close(self) -> None:
+        """Give the lease back."""
+        self._channel.close()
+
+    def forget(self) -> None:
+        """Let go of it in a forked copy: the process that was forked holds it."""
+        self._channel.forget()
+
+
+def _greet(place: Place, instance: str, hello: Mapping[str, object]) -> tuple[Channel, Mapping[str, Any]]:
+    for _ in range(_TRIES):
+        channel = Channel(place.connect(instance))
+        try:
+            channel.send(hello)
+            answer = channel.receive()
+        except OSError:
+            answer = None
+        if answer is not None and "refused" not in answer:
+            return channel, answer
+        channel.close()
+        if answer is not None:
+            _turn_away(place, answer)
+        # else it was ending, and is gone: the next one is ours
+    raise ProcessmanError(f"cannot reach a keeper: {_TRIES} in a row ended; see the log beside {place.socket}")
+
+
+def _turn_away(place: Place, answer: Mapping[str, Any]) -> None:
+    """See what a keeper means that refuses us: one of an older version is asked to end in order."""
+    version = answer.get("processman", 0)
+    if version >= PROTOCOL:
+        raise ProcessmanError(f"cannot use the keeper at {place.socket}: {answer['refused']}")
+    place.ask({"end": True})

@@ -1,0 +1,337 @@
+"""The life of a Manager: what is registered, whether it is started, and who supervises for it."""
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import hosts
+from .config import Config, ProcessConfig
+from .desk import Desk
+from .engine import Engine
+from .errors import (
+    ChangingHands,
+    DuplicateProcess,
+    NotOwner,
+    ProcessmanError,
+    ProcessNotFound,
+    StopFailed,
+    WaitTimeout,
+)
+from .leftovers import end_leftovers
+from .managed import ManagedProcess
+from .observers import Observers
+from .runtime import Runtime, configurations
+from .states import ALIVE
+
+if TYPE_CHECKING:
+    from .kept import KeptEngine
+    from .manager import Manager
+    from .owner import Seat
+
+logger = logging.getLogger(__name__)
+
+#: a configuration, and whether its env values are templates
+Configured = tuple[ProcessConfig, bool]
+
+#: seconds beyond the longest stopTimeout that the exit of the interpreter waits
+_EXIT_PATIENCE = 3.0
+#: seconds that processes outlive the last lease where something starts the next host
+_LINGER = 3.0
+#: how often a follower looks for an owner to tell it what is configured here
+_TRIES = 5
+
+
+class _Phase(Enum):
+    STOPPED = "stopped"
+    STARTED = "started"
+    STOPPING = "stopping"
+
+
+class Life:
+    """One Manager's. It supervises itself while its phase is started; with a seat, it follows while it is not."""
+
+    def __init__(self, config: Config, observers: Observers, manager: Manager, *, engine: Engine | None) -> None:
+        self._config = config
+        self._observers = observers
+        self._manager = manager
+        self._engine = engine
+        self.deferred = self.shared = False
+        self._begin_anew()
+        self._registered: dict[str, ProcessConfig] = {}
+
+    def _begin_anew(self) -> None:
+        self._lock = threading.Lock()  # the registry, and the fields below
+        self._reconfiguring = threading.RLock()  # one start or stop at a time
+        self._phase = _Phase.STOPPED
+        self._owner: int | None = None
+        self._seat: Seat | None = None
+        self._desk: Desk | None = None
+        self._runtime: Runtime | None = None
+        #: by id, how new the host is that configured it, where that is a follower
+        self._generations: dict[str, float] = {}
+
+    # -- looking -----------------------------------------------------------------
+    @property
+    def started(self) -> bool:
+        """Whether process actions are possible."""
+        return self._phase is _Phase.STARTED or self.followed is not None
+
+    @property
+    def followed(self) -> Seat | None:
+        """The seat by which the owner is asked, where somebody else is that."""
+        return self._seat if self._phase is _Phase.STOPPED and not self._is_copy else None
+
+    @property
+    def role(self) -> str:
+        """Who this is among the Managers that share processes."""
+        if self._is_copy:
+            return "detached"
+        if self.followed is not None:
+            return "follower"
+        if self._phase is _Phase.STARTED:
+            return "owner"
+        return "deferred" if self.deferred else "stopped"
+
+    @property
+    def processes(self) -> Mapping[str, ManagedProcess]:
+        """What is supervised, or was, by id."""
+        return self._runtime.processes if self._runtime is not None else {}
+
+    @property
+    def registered(self) -> Mapping[str, ProcessConfig]:
+        """What was registered in code, by id."""
+        with self._lock:
+            return dict(self._registered)
+
+    def registration(self, id: str) -> ProcessConfig:
+        """Return what was registered as *id*.
+
+        :raises ProcessNotFound: nothing was.
+        """
+        config = self._registered.get(id)
+        if config is None:
+            raise ProcessNotFound(id)
+        return config
+
+    def check_owner(self) -> None:
+        """Refuse to work in a forked copy.
+
+        :raises NotOwner: this is one.
+        """
+        if self._is_copy:
+            raise NotOwner(f"cannot use this manager: it belongs to process {self._owner}, this is a forked copy")
+
+    @property
+    def _is_kept(self) -> bool:
+        if self._engine is not None:
+            return False
+        wanted = self._config.engine
+        return wanted == "keeper" or (wanted == "auto" and self.shared and hosts.has_keeper())
+
+    @property
+    def _is_copy(self) -> bool:
+        return self._owner is not None and self._owner != os.getpid()
+
+    # -- changing ----------------------------------------------------------------
+    def register(self, process: ProcessConfig) -> None:
+        """Add *process*, and begin it if the rest has begun."""
+        with self._lock:
+            runtime = self._runtime if self._phase is _Phase.STARTED else None
+            merges = self._seat is not None and runtime is not None and runtime.is_same(process, templated=False)
+            if process.id in self._registered or (process.id in self.processes and not merges):
+                raise DuplicateProcess(process.id)
+            managed = runtime.manage(process, templated=False) if runtime is not None and not merges else None
+            self._registered[process.id] = process
+        if managed is not None:
+            self._begin(managed)
+        self._tell([(process, False)])
+
+    def forget(self, id: str, process: ManagedProcess | None) -> bool:
+        """Forget *id*, if it still means *process*."""
+        with self._lock:
+            if self.processes.get(id) is not process:
+                return False
+            self._registered.pop(id, None)
+            if self._runtime is not None:
+                self._runtime.forget(id)
+            return True
+
+    def start(self) -> None:
+        """Begin: supervise, or follow who does."""
+        if self._is_copy and self._seat is not None:  # with a keeper a copy may have a life of its own
+            self._seat.forget()
+            self._observers.begin_anew()
+            self._begin_anew()
+        self.check_owner()
+        with self._reconfiguring:
+            if self.started:
+                return
+            self.stop(None)
+            self._check_ended()
+            configs = configurations(self._config, tuple(self._registered.values()))
+            if self._is_kept:
+                self._take_seat()
+            else:
+                end_leftovers(Path(self._config.data_dir).absolute())
+                self._lead(self._engine, configs)
+            atexit.register(self._at_exit)
+        self._tell(configs)
+
+    def stop(self, timeout: float | None, *, leaving: bool = False) -> None:
+        """End, and what nobody else wants to go on; *leaving*: the next host may want it in a moment."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        with self._reconfigured(timeout):
+            with self._lock:
+                if self._phase is _Phase.STOPPED and self._seat is None:
+                    return
+                self._phase = _Phase.STOPPING
+            survivors = self._end(deadline, leaving=leaving)
+            self._observers.close()
+            atexit.unregister(self._at_exit)
+            with self._lock:
+                self._phase = _Phase.STOPPED
+            if survivors:
+                raise StopFailed(", ".join(survivors), tuple(chain.from_iterable(survivors.values())))
+
+    @contextmanager
+    def _reconfigured(self, timeout: float | None) -> Iterator[None]:
+        """Hold the lock of starts and stops; another stop, which may take long, is not waited for longer."""
+        if not self._reconfiguring.acquire(timeout=-1 if timeout is None else timeout):
+            status = max(self._manager.list(), key=lambda one: one.status in ALIVE)  # there is one: it is stopped
+            raise WaitTimeout(status.id, status)
+        try:
+            yield
+        finally:
+            self._reconfiguring.release()
+
+    def _lead(self, engine: Engine | None, configs: Sequence[Configured]) -> None:
+        """Begin to supervise, and with what an earlier owner left."""
+        self._observers.open()
+        runtime = Runtime(self._config, self._observers, engine=engine)
+        managed = runtime.manage_all(configs)
+        with self._lock:
+            self._owner = os.getpid()
+            self._runtime = runtime
+            self._phase = _Phase.STARTED
+            late = [config for id, config in self._registered.items() if id not in runtime.processes]
+            # registered while the file was read
+            managed = (*managed, *(runtime.manage(config, templated=False) for config in late))
+        for process in managed:
+            self._begin(process)
+        runtime.take_over()
+
+    def _begin(self, process: ManagedProcess) -> None:
+        self._observers.publish("registered", process.status)
+        process.begin()
+
+    def _end(self, deadline: float | None, *, leaving: bool) -> dict[str, tuple[str, ...]]:
+        """End what runs, or leave it to who holds a lease as well; return what could not be ended."""
+        seat, runtime = self._seat, self._runtime
+        survivors: dict[str, tuple[str, ...]] = {}
+        self._close_desk()
+        if runtime is not None and seat is not None and (seat.others or (leaving and seat.linger)):
+            runtime.hand_over()
+        elif runtime is not None:
+            survivors = runtime.stop(deadline)
+        if seat is not None:
+            seat.close()
+            self._seat = None
+        return survivors
+
+    def _check_ended(self) -> None:
+        """A second copy must not be started beside what the last stop could not end."""
+        for process in self.processes.values():
+            if process.supervised:
+                raise StopFailed(process.config.id, process.status.escaped)
+
+    def _at_exit(self) -> None:
+        if self._owner != os.getpid():
+            return
+        longest = max((process.config.stop_timeout for process in self.processes.values()), default=0.0)
+        try:
+            self.stop(longest + _EXIT_PATIENCE, leaving=True)
+        except (StopFailed, WaitTimeout) as error:
+            logger.error("%s", error)
+
+    # -- among others --------------------------------------------------------------
+    def _take_seat(self) -> None:
+        from .owner import Seat  # not on every platform
+
+        linger = self._config.linger
+        if linger is None:
+            linger = _LINGER if hosts.is_supervised() else 0.0
+        self._owner = os.getpid()
+        self._seat = Seat(self._config, linger=linger, lead=self._lead_kept, lose=self._lose_lead)
+        self._seat.take()
+
+    def _lead_kept(self, engine: KeptEngine) -> None:
+        """Become the owner. Called while this starts, or later by the thread that waits for control."""
+        with self._reconfiguring:
+            if self._seat is None or self._phase is not _Phase.STOPPED:
+                return
+            registered = tuple(self._registered.values())
+            try:
+                configs = configurations(self._config, registered)
+            except ProcessmanError as error:  # somebody has to lead
+                logger.error("%s", error)
+                configs = [(config, False) for config in registered]
+            self._lead(engine, configs)
+            self._desk = self._seat.serve(self._manager)
+
+    def _lose_lead(self) -> None:
+        """Become a follower: the keeper is lost with all that it held, and another host leads at the next."""
+        with self._reconfiguring:
+            self._close_desk()
+            with self._lock:
+                runtime, self._runtime, self._phase = self._runtime, None, _Phase.STOPPED
+            if runtime is not None:
+                runtime.hand_over()
+
+    def _close_desk(self) -> None:
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.close()
+
+    def _tell(self, configs: Sequence[Configured]) -> None:
+        """Tell the owner, where that is somebody else, what is configured here."""
+        for _ in range(_TRIES):
+            seat = self.followed
+            if seat is None:
+                return
+            try:
+                seat.call(merge, tuple(configs), seat.generation)
+                return
+            except ChangingHands as error:
+                logger.warning("%s", error)
+
+    def merge(self, config: ProcessConfig, templated: bool, generation: float) -> None:
+        """Take in what a follower has configured: the newest host knows best."""
+        with self._lock:
+            runtime, seat = self._runtime, self._seat
+            if runtime is None or seat is None or runtime.is_same(config, templated=templated):
+                return
+            known = runtime.processes.get(config.id)
+            if known is not None and generation <= self._generations.get(config.id, seat.generation):
+                return
+            self._generations[config.id] = generation
+        if known is not None:
+            logger.info("process %r is configured otherwise by a newer host, and restarted", config.id)
+            self._manager.remove(config.id)
+        with self._lock:
+            managed = runtime.manage(config, templated=templated)
+        self._begin(managed)
+
+
+def merge(manager: Manager, configs: Sequence[Configured], generation: float) -> None:
+    """Take in what a follower of *generation* has configured. The owner's desk calls it."""
+    for config, templated in configs:
+        manager._life.merge(config, templated, generation)  # noqa: SLF001

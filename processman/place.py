@@ -1,0 +1,172 @@
+"""Where the keeper of a data directory is reached, and how one is begun."""
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import socket as sockets
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from . import private
+from .channel import Channel
+from .config import Config
+from .errors import ProcessmanError
+from .ledger import Ledger
+from .leftovers import end_leftovers
+
+#: bytes of a socket's path; one more is for its end
+_LONGEST = 107
+_BACKLOG = 4096
+
+
+class Place:
+    """The sockets of one data directory: the keeper's, and the owner's.
+
+    :raises ProcessmanError: there is no directory for them that is ours alone.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._name = hashlib.sha256(os.fsencode(os.path.realpath(config.data_dir))).hexdigest()[:12]
+        self._directories = [Path(path).absolute() for path in _candidates(config)]
+
+    @property
+    def socket(self) -> Path:
+        """Where the keeper listens, or will."""
+        found = (path for path in self._paths(".sock") if path.exists())
+        return next(found, self._paths(".sock")[0])
+
+    def owner_socket(self, pid: int) -> Path:
+        """Return where the owner with this *pid* listens."""
+        return self.socket.with_name(f"{self._name}.{pid}.owner")
+
+    def reach(self) -> sockets.socket | None:
+        """Connect to the keeper that there is."""
+        for path in self._paths(".sock"):
+            with suppress(FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
+                return _connect(path)
+        return None
+
+    def ask(self, message: Mapping[str, object]) -> dict[str, Any] | None:
+        """Ask the keeper that there is; ``None`` when there is none, or it ends instead of answering."""
+        connection = self.reach()
+        if connection is None:
+            return None
+        channel = Channel(connection)
+        try:
+            channel.send(message)
+            return channel.receive()
+        except OSError:
+            return None
+        finally:
+            channel.close()
+
+    def connect(self, instance: str) -> sockets.socket:
+        """Connect to the keeper; where there is none, begin one that marks its processes with *instance*.
+
+        :raises ProcessmanError: that is not possible.
+        """
+        found = self.reach()
+        if found is not None:
+            return found
+        try:
+            with self._locked() as directory:
+                return self.reach() or self._begin(directory, instance)
+        except OSError as error:
+            where = error.filename or self._directories[0]
+            raise ProcessmanError(f"cannot begin a keeper: {where}: {error.strerror or error}") from error
+
+    def _paths(self, suffix: str) -> list[Path]:
+        return [directory / f"{self._name}{suffix}" for directory in self._directories]
+
+    @contextmanager
+    def _locked(self) -> Iterator[Path]:
+        """Hold the lock of beginning a keeper."""
+        directory = self._directories[0]
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        private.folder(directory, make=True)
+        fd = private.open_file(directory / f"{self._name}.lock", os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield directory
+        finally:
+            os.close(fd)
+
+    def _begin(self, directory: Path, instance: str) -> sockets.socket:
+        end_leftovers(directory)
+        path = directory / f"{self._name}.sock"
+        if len(os.fsencode(path)) > _LONGEST:
+            raise OSError(36, f"too long for a socket (at most {_LONGEST} bytes); set run_dir", str(path))
+        path.unlink(missing_ok=True)
+        ledger = Ledger.open(directory, instance)
+        with sockets.socket(sockets.AF_UNIX) as listener, _log(directory / f"{self._name}.log") as log:
+            listener.bind(os.fspath(path))
+            path.chmod(0o600)
+            listener.listen(_BACKLOG)  # by us, so that there is no waiting until it listens
+            _run(path, listener.fileno(), ledger, instance, log)
+            ledger.abandon()  # its lock goes on in the keeper
+            return _connect(path)
+
+
+def _run(path: Path, listener: int, ledger: Ledger, instance: str, log: int) -> None:
+    program = resources.files(__package__).joinpath("keeper.py")
+    how = [os.fspath(program)] if isinstance(program, Path) else ["-c", program.read_text()]
+    subprocess.Popen(
+        [_python(), "-I", "-S", *how, os.fspath(path), str(listener), os.fspath(ledger.path), instance],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd="/", start_new_session=True,
+        pass_fds=[fd for fd in (listener, ledger.fileno()) if fd >= 0],
+    ).wait()  # it makes itself nobody's child at once
+
+
+def _connect(path: Path) -> sockets.socket:
+    connection = sockets.socket(sockets.AF_UNIX)
+    try:
+        connection.connect(os.fspath(path))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _log(path: Path) -> Iterator[int]:
+    fd = private.open_file(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _candidates(config: Config) -> Iterator[str]:
+    """Return where sockets may lie, best first. All are looked at: a shell may have what a server lacks."""
+    if config.run_dir is not None:
+        yield config.run_dir
+        return
+    if named := os.environ.get("PROCESSMAN_RUN_DIR"):
+        yield named
+        return
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        yield os.path.join(runtime, "processman")
+    if os.geteuid() == 0:
+        yield "/run/processman"
+    yield f"/tmp/processman-{os.geteuid()}"  # noqa: S108 (refused unless it is ours alone)
+
+
+def _python() -> str:
+    """Return a Python interpreter: under uWSGI ``sys.executable`` is uWSGI."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    found = (
+        sys.executable if os.path.basename(sys.executable or "").startswith("python") else "",
+        os.path.join(sys.exec_prefix, "bin", version),
+        getattr(sys, "_base_executable", ""),
+        os.path.join(sys.base_exec_prefix, "bin", version),
+    )
+    for path in found:
+        if path and os.access(path, os.X_OK):
+            return path
+    raise FileNotFoundError(2, "no Python interpreter is found to run it", sys.exec_prefix)
