@@ -22,6 +22,8 @@ _LIMIT = 64 * 1024 * 1024
 
 Process = dict[str, Any]
 Check = Callable[[Any], bool]
+#: takes the method and the path of a request; returns status and body of the answer, or raises what keeps it away
+Exchange = Callable[[str, str], tuple[int, bytes]]
 
 
 def _is(*kinds: type) -> Check:
@@ -78,18 +80,15 @@ class Client:
     Each method is one request and returns the JSON. Any thread.
 
     :param timeout: seconds without an answer; stopping a process may take longer.
+    :param exchange: how requests go to the manager, instead of over HTTP; *url* names it in errors.
     :raises ValueError: *url* is none, or *token* cannot be sent.
     """
 
-    def __init__(self, url: str, token: str, *, timeout: float = 30.0) -> None:
-        if not _SENDABLE.fullmatch(token):
-            raise ValueError("cannot use the token: it takes printable ASCII characters, without spaces")
-        scheme, self._host, self._port, path = _address(url)
+    def __init__(
+        self, url: str, token: str = "", *, timeout: float = 30.0, exchange: Exchange | None = None
+    ) -> None:
         self.url = url
-        self._connect = HTTPSConnection if scheme == "https" else HTTPConnection
-        self._path = (path or MOUNT).rstrip("/")
-        self._token = token
-        self._timeout = timeout
+        self._exchange = _Http(url, token, timeout) if exchange is None else exchange
 
     def processes(self) -> list[Process]:
         """Return all processes, in the order of their registration."""
@@ -119,22 +118,17 @@ class Client:
 
     def stop(self, id: str) -> None:
         """Stop a process; return when its whole tree is gone."""
-        self._act(id, "stop", timeout=None)
+        self._act(id, "stop")
 
-    def _act(self, id: str, verb: str, **options: Any) -> None:
-        self._ask("POST", f"/{quote(id, safe='')}/{verb}", f"{verb} process {id!r}", _DONE, **options)
+    def _act(self, id: str, verb: str) -> None:
+        self._ask("POST", f"/{quote(id, safe='')}/{verb}", f"{verb} process {id!r}", _DONE)
 
-    def _ask(self, method: str, path: str, what: str, answers: Check, **options: Any) -> Any:
-        connection = self._connect(self._host, self._port, **{"timeout": self._timeout} | options)
+    def _ask(self, method: str, path: str, what: str, answers: Check) -> Any:
         try:
-            connection.request(method, self._path + path, headers={"Authorization": f"Bearer {self._token}"})
-            answer = connection.getresponse()
-            status, body = answer.status, answer.read(_LIMIT)
+            status, body = self._exchange(method, path)
         except (OSError, HTTPException, UnicodeError) as error:  # the last is from a name that cannot be
             why = str(error) or type(error).__name__
             raise Unreachable(f"cannot reach the manager at {self.url}: {why}") from error
-        finally:
-            connection.close()
         return self._understand(status, body, what, answers)
 
     def _understand(self, status: int, body: bytes, what: str, answers: Check) -> Any:
@@ -149,6 +143,29 @@ class Client:
             raise Unreachable(f"cannot {what}: not authorised at {self.url}: {message}")
         survivors = f": {', '.join(value['data']['survivors'])}" if _SURVIVORS(value) else ""
         raise Refused(f"cannot {what}: {message}{survivors}", status)
+
+
+class _Http:
+    """Requests over HTTP, each with a connection of its own."""
+
+    def __init__(self, url: str, token: str, timeout: float) -> None:
+        if not _SENDABLE.fullmatch(token):
+            raise ValueError("cannot use the token: it takes printable ASCII characters, without spaces")
+        scheme, self._host, self._port, path = _address(url)
+        self._connect = HTTPSConnection if scheme == "https" else HTTPConnection
+        self._path = (path or MOUNT).rstrip("/")
+        self._token = token
+        self._timeout = timeout
+
+    def __call__(self, method: str, path: str) -> tuple[int, bytes]:
+        timeout = None if path.endswith("/stop") else self._timeout
+        connection = self._connect(self._host, self._port, timeout=timeout)
+        try:
+            connection.request(method, self._path + path, headers={"Authorization": f"Bearer {self._token}"})
+            answer = connection.getresponse()
+            return answer.status, answer.read(_LIMIT)
+        finally:
+            connection.close()
 
 
 def _loaded(body: bytes) -> Any:

@@ -12,7 +12,8 @@ from .place import Place
 PROTOCOL = 1
 #: keepers that may end at once before it is given up to reach one
 _TRIES = 5
-_WHO = {"processman": PROTOCOL, "who": True}
+#: asks who has control, and how many leases there are
+WHO = {"processman": PROTOCOL, "who": True}
 
 
 class Grant(NamedTuple):
@@ -69,12 +70,12 @@ class Lease:
 
     def count(self) -> int:
         """Return how many leases there are, this one among them; 0 when the keeper is gone."""
-        answer = self._place.ask(_WHO)
+        answer = self._place.ask(WHO)
         return int(answer["leases"]) if answer else 0
 
     def owner(self) -> int | None:
         """Return the pid of who has control."""
-        answer = self._place.ask(_WHO)
+        answer = self._place.ask(WHO)
         return answer["owner"] if answer else None
 
     def way_to(self, id: str, key: str) -> Channel:

@@ -20,8 +20,8 @@ FLOORS = {
     masking private problems
           restart schema states""",
     1: """bridge channel child desk engine filewatch foreground hosts inbox interpreter journal keeper kept launch
-          lease ledger leftovers loader local observers orphans owner place reader roots sources table tree waiters
-          wake""",
+          lease ledger leftovers loader local observers orphans owner place reader roots sources table tree visit
+          waiters wake""",
     2: "supervisor managed",
     3: "life manager runtime",
     4: "__init__",
@@ -44,7 +44,7 @@ DOORS = {
     "signal.setitimer": set(),
     "signal.alarm": set(),
     "sys.exit": {"cli", "__main__", "keeper"},
-    "SystemExit": {"cli", "__main__", "keeper"},
+    "SystemExit": {"cli", "__main__", "keeper", "contrib"},
     "os._exit": {"cli", "keeper"},
     "os.fork": {"keeper"},
     "os.system": set(),

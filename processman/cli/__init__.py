@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
@@ -40,8 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     from .arguments import parse
 
+    return run(parse(argv))
+
+
+def run(arguments: Namespace) -> int:
+    """Run the command that *arguments* name; return its exit code."""
     _mend_standard_streams()
-    arguments = parse(argv)
     module = import_module(f".{arguments.verb if arguments.verb in ('up', 'check') else 'verbs'}", __name__)
     try:
         code: int = getattr(module, arguments.verb)(arguments)

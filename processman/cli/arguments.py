@@ -16,27 +16,32 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"processman: cannot understand the command: {message} (see {self.prog} --help)\n")
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the arguments; ``verb`` is the name of the command. Ends the process when they are wrong."""
-    arguments = _parser().parse_args(argv)
+def parse(argv: Sequence[str] | None, *, prog: str = "processman", inside: bool = False) -> argparse.Namespace:
+    """Return the arguments; ``verb`` is the name of the command. Ends the process when they are wrong.
+
+    :param inside: it is a command of an application, which says itself where its manager is.
+    """
+    parser = _parser(prog, inside)
+    arguments = parser.parse_args(argv)
     if arguments.verb in ("start", "stop", "restart") and bool(arguments.ids) == arguments.all:
-        _parser().error(f"{arguments.verb} needs either ids or --all")
+        parser.error(f"{arguments.verb} needs either ids or --all")
     return arguments
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(prog: str, inside: bool) -> argparse.ArgumentParser:
     from .._version import __version__
 
-    parser = _Parser(prog="processman", description="Start processes, keep them alive, see their output.",
-                     epilog=_EPILOG, allow_abbrev=False)  # fmt: skip
+    about = "Ask the running manager." if inside else "Start processes, keep them alive, see their output."
+    parser = _Parser(prog=prog, description=about, epilog=_EPILOG, allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"processman {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="COMMAND", required=True)
 
     def verb(name: str, about: str, *, remote: bool = True, prints: bool = True) -> argparse.ArgumentParser:
         made = verbs.add_parser(name, help=about, description=about, allow_abbrev=False)
-        made.add_argument("--dir", type=Path, default=Path("pb_data"), metavar="DIR",
-                          help="data directory; finds the manager that runs there (default: pb_data)")
-        if remote:
+        if not inside:
+            made.add_argument("--dir", type=Path, default=Path("pb_data"), metavar="DIR",
+                              help="data directory; finds the manager that runs there (default: pb_data)")
+        if remote and not inside:
             made.add_argument("--url", help="address of the API instead, such as http://127.0.0.1:8091/api/pm")
             made.add_argument("--token-file", type=Path, metavar="FILE",
                               help="holds the token for --url (default: the variable PROCESSMAN_TOKEN)")
@@ -44,8 +49,9 @@ def _parser() -> argparse.ArgumentParser:
             made.add_argument("--json", action="store_true", help="print JSON")
         return made
 
-    _up(verb("up", "Run all processes in the foreground, with the API, until told to end.",
-             remote=False, prints=False))
+    if not inside:
+        _up(verb("up", "Run all processes in the foreground, with the API, until told to end.",
+                 remote=False, prints=False))
     verb("ls", "List the processes.")
     verb("show", "Show one process; exit code 3 when it is not running.").add_argument("id", metavar="ID")
     for name, about in (("start", "Start processes, and wait until they run."),
@@ -59,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("-f", "--follow", action="store_true", help="go on until interrupted, or the manager ends")
     logs.add_argument("-n", "--lines", type=_lines, default=100, metavar="N", help="1 to 1000 (default: 100)")
     check = verb("check", "Validate the configuration file.", remote=False)
-    check.add_argument("--config", type=Path, metavar="FILE", help="default: pb_processes.json in DIR")
+    if not inside:
+        check.add_argument("--config", type=Path, metavar="FILE", help="default: pb_processes.json in DIR")
     return parser
 
 

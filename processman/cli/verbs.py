@@ -23,6 +23,9 @@ _UP = ("starting", "running")
 
 
 def _client(arguments: Namespace) -> Client:
+    if "client" in arguments:  # it runs inside an application
+        client: Client = arguments.client
+        return client
     if arguments.url is None:
         return find(arguments.dir)
     file = arguments.token_file

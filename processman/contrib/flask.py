@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from flask import Blueprint, Flask, Response, request
 
 from ..autostart import autostart
@@ -68,6 +69,7 @@ class Processman:
             home=app.root_path, data_dir=Path(app.instance_path, "pb_data"),
         ))
         app.register_blueprint(self._blueprint(manager))
+        app.cli.add_command(_command(manager))
         app.extensions["processman"] = manager
         autostart(manager)
 
@@ -91,6 +93,21 @@ def _view(api: WSGIApplication, prefix: str) -> Callable[..., ResponseReturnValu
         return Response.from_app(api, {**outer, "SCRIPT_NAME": script_name, "PATH_INFO": path_info})
 
     return serve
+
+
+def _command(manager: Manager) -> click.Command:
+    """Return ``flask processman``, which asks the worker that leads, and starts nothing."""
+    @click.pass_context
+    def ask(context: click.Context, argv: tuple[str, ...]) -> None:
+        from ..cli.inside import main
+
+        context.exit(main(manager.config, argv, prog="flask processman"))
+
+    return click.Command(
+        "processman", callback=ask, params=[click.Argument(["argv"], nargs=-1, type=click.UNPROCESSED)],
+        help="Ask the running processes.", add_help_option=False,
+        context_settings={"ignore_unknown_options": True},
+    )
 
 
 def _hook(auth: Auth | None, where: str) -> Callable[[object], bool | Identity | None]:

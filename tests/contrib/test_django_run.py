@@ -172,6 +172,20 @@ def line(name: str) -> list[str]:
     return [sys.executable, *SERVERS[name]]
 
 
+def test_the_command_asks_the_worker_that_leads(beating: Project) -> None:
+    assert beating.run("manage.py", "processman", "ls").returncode == 4
+    assert beating.run("manage.py", "processman", "check").stdout.endswith("is valid: 1 process\n")
+    assert beating.turns() == []
+    with serving(beating.folder, *line("waitress")) as server:
+        first = server.running()
+        shown = beating.run("manage.py", "processman", "show", "clock", "--json")
+        assert json.loads(shown.stdout)["pid"] == first["pid"]
+        assert beating.run("manage.py", "processman", "stop", "clock").returncode == 0
+        assert beating.run("manage.py", "processman", "show", "clock").returncode == 3
+        assert beating.run("manage.py", "processman", "up").returncode == 2
+    assert beating.turns() == [first["pid"]]
+
+
 @pytest.mark.parametrize("name", SERVERS)
 def test_one_copy_runs_beside_the_site(beating: Project, name: str) -> None:
     with serving(beating.folder, *line(name)) as server:

@@ -177,6 +177,29 @@ def test_one_copy_runs_beside_the_application(project: Project, command: tuple[s
     assert len(set(project.turns())) == 3
 
 
+def test_the_command_asks_the_worker_that_leads(project: Project) -> None:
+    def run(*argv: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, "-m", "flask", "processman", *argv], cwd=project.folder, text=True,
+                              env=project.environment(), capture_output=True, timeout=60)  # fmt: skip
+
+    nobody = run("ls")
+    assert (nobody.returncode, nobody.stdout) == (4, "")
+    assert "no application that serves runs its processes from there" in nobody.stderr
+    assert run("check").stdout.endswith("pb_processes.json is valid: 1 process\n")
+    assert project.turns() == []
+    with serving(project, *RUN["flask run"]) as server:
+        first = server.running()
+        assert json.loads(run("show", "beat", "--json").stdout)["pid"] == first["pid"]
+        assert run("restart", "beat").returncode == 0
+        unknown = run("start", "nobody")
+        assert unknown.returncode == 1
+        assert unknown.stderr.endswith("processman: cannot start process 'nobody': Process not found\n")
+        assert run("stop", "--all").returncode == 0
+        assert run("show", "beat").returncode == 3
+        assert run("up").returncode == 2
+    assert len(project.turns()) == 2
+
+
 def test_one_copy_runs_through_three_edits(project: Project) -> None:
     with serving(project, *RUN["flask run --debug"]) as server:
         server.running()
