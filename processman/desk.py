@@ -13,15 +13,42 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._version import __version__
 from .errors import ChangingHands
 
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
-
 _CREDENTIALS = struct.Struct("3i")
+
+
+class Pickles:
+    """A connection over which any object goes. By socket alone, for where gevent has replaced that."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._file = connection.makefile("rb")
+
+    def send(self, value: object) -> None:
+        """Send *value*."""
+        self._connection.sendall(pickle.dumps(value))
+
+    def recv(self) -> Any:
+        """Return the next value.
+
+        :raises EOFError: there is none.
+        """
+        return pickle.load(self._file)  # noqa: S301 (who may connect could do anything to us anyway)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._file.close()
+        self._connection.close()
+
+    def __enter__(self) -> Pickles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class _Asked:
@@ -72,10 +99,8 @@ class Desk:
                 connection.close()
 
     def _serve(self, accepted: socket.socket) -> None:
-        from multiprocessing.connection import Connection
-
         # who asks may be gone at any time
-        with Connection(accepted.detach()) as connection, suppress(EOFError, OSError):
+        with Pickles(accepted) as connection, suppress(EOFError, OSError, pickle.UnpicklingError):
             version, *asked = connection.recv()
             if version == __version__:
                 self._answer(connection, *asked)
@@ -83,7 +108,7 @@ class Desk:
                 connection.send(("error", ChangingHands("cannot ask the owner: it is of another version")))
 
     def _answer(
-        self, connection: Connection[Any, Any], function: Callable[..., Any], args: tuple[object, ...],
+        self, connection: Pickles, function: Callable[..., Any], args: tuple[object, ...],
         more: dict[str, object],
     ) -> None:
         def ask(*given: object) -> Any:
@@ -111,7 +136,7 @@ class Desk:
 
 
 def ask_owner(
-    connection: Connection[Any, Any], function: Callable[..., Any], args: tuple[object, ...],
+    connection: Pickles, function: Callable[..., Any], args: tuple[object, ...],
     more: dict[str, object],
 ) -> Any:
     """Have the owner that is connected call *function* with its Manager and *args*; return or raise what that does.
@@ -132,7 +157,7 @@ def ask_owner(
                     return _items(connection)
                 case _:
                     break
-    except (EOFError, OSError) as error:
+    except (EOFError, OSError, pickle.UnpicklingError) as error:
         connection.close()
         raise ChangingHands("cannot wait for the owner's answer: the lead is changing hands") from error
     except BaseException:
@@ -144,12 +169,12 @@ def ask_owner(
     return value
 
 
-def _items(connection: Connection[Any, Any]) -> Iterator[Any]:
+def _items(connection: Pickles) -> Iterator[Any]:
     with connection:
         while True:
             try:
                 kind, value = connection.recv()
-            except (EOFError, OSError):
+            except (EOFError, OSError, pickle.UnpicklingError):
                 return  # it ends with who leads
             if kind == "error":
                 raise value
@@ -158,17 +183,15 @@ def _items(connection: Connection[Any, Any]) -> Iterator[Any]:
             yield value
 
 
-def reach_owner(path: Path) -> Connection[Any, Any] | None:
+def reach_owner(path: Path) -> Pickles | None:
     """Connect to the owner that listens at *path*; ``None`` when it is not there, or not yet."""
-    from multiprocessing.connection import Connection
-
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(os.fspath(path))
     except OSError:
         connection.close()
         return None
-    return Connection(connection.detach())
+    return Pickles(connection)
 
 
 def _user(connection: socket.socket) -> int:

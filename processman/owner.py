@@ -10,18 +10,15 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .config import Config
-from .desk import Desk, ask_owner, reach_owner
+from .desk import Desk, Pickles, ask_owner, reach_owner
 from .errors import ChangingHands
 from .failures import report
 from .kept import KeptEngine
 from .lease import Grant, Lease
 from .place import Place
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +90,7 @@ class Seat:
         """
         return ask_owner(self._find_owner(), function, args, more)
 
-    def _find_owner(self) -> Connection[Any, Any]:
+    def _find_owner(self) -> Pickles:
         deadline = time.monotonic() + _PATIENCE
         while True:
             owner = self._lease.owner()

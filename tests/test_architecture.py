@@ -37,7 +37,7 @@ DOORS = {
     "subprocess": {"local", "keeper", "place"},
     "watchdog": {"sources"},
     "werkzeug": {"wsgi"},
-    "multiprocessing": {"desk", "owner"},
+    "multiprocessing": set(),
     "asyncio": set(),
     "signal.signal": {"foreground", "keeper"},
     "signal.set_wakeup_fd": {"foreground", "keeper"},
