@@ -188,6 +188,7 @@ def test_the_command_asks_the_worker_that_leads(beating: Project) -> None:
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_one_copy_runs_beside_the_site(beating: Project, name: str) -> None:
+    """H-multiworker"""
     with serving(beating.folder, *line(name)) as server:
         first = server.running()
         until(lambda: beating.turns() == [first["pid"]])
@@ -204,6 +205,7 @@ def test_one_copy_runs_beside_the_site(beating: Project, name: str) -> None:
 
 
 def test_one_copy_runs_through_three_edits(beating: Project) -> None:
+    """H-multiworker: the same copy, for the next process of the reloader finds it running"""
     # what is edited before the reloader first looked is no change to it
     seen = f"File {beating.folder / 'mysite' / 'urls.py'} first seen"
     with (beating.folder / "mysite" / "settings.py").open("a") as settings:
@@ -218,7 +220,7 @@ def test_one_copy_runs_through_three_edits(beating: Project) -> None:
             until(lambda: beating.turns()[-1] == pid)  # noqa: B023
     until(lambda: beating.alive() == [])
     turns = beating.turns()
-    assert len(turns) == len(set(turns)) <= 4
+    assert len(turns) == 1, turns
 
 
 @pytest.mark.parametrize("command", [
