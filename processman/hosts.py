@@ -57,6 +57,11 @@ def has_keeper() -> bool:
     return sys.platform in ("linux", "darwin")
 
 
+def has_threads() -> bool:
+    """Whether threads run here at all."""
+    return bool(getattr(sys.modules.get("uwsgi"), "has_threads", True))
+
+
 def cannot_lead() -> str:
     """Say why no manager can work in this process, whose threads are none; "" where one can."""
     gevent, eventlet = sys.modules.get("gevent.monkey"), sys.modules.get("eventlet.patcher")
@@ -64,7 +69,7 @@ def cannot_lead() -> str:
         return "gevent has replaced the threads"
     if eventlet is not None and eventlet.is_monkey_patched("thread"):
         return "eventlet has replaced the threads"
-    if not getattr(sys.modules.get("uwsgi"), "has_threads", True):
+    if not has_threads():
         return "uWSGI runs without threads: it needs --enable-threads"
     return ""
 

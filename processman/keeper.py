@@ -89,6 +89,8 @@ class Client:
         self.fds: list[int] = []
         self.pidfd = -1
         self.lease = False
+        #: what is held goes on for its sake, too
+        self.counts = True
         #: its lease is the life of another process, and not of the connection
         self.foreign = False
         #: how new it is, where it wants to lead
@@ -167,7 +169,7 @@ class Keeper:
     # -- time ------------------------------------------------------------------
     def leases(self) -> int:
         """Return how many leases there are."""
-        return sum(client.lease for client in self.clients)
+        return sum(client.lease and client.counts for client in self.clients)
 
     def is_over(self) -> bool:
         """Whether there is nothing left to do."""
@@ -362,7 +364,9 @@ class Keeper:
         elif client.foreign:
             raise Refused(f"there is no process {pid} that can be watched")
         client.lease = True
-        self.deadline = None
+        client.counts = bool(hello.get("counts", True))
+        if client.counts:
+            self.deadline = None
         client.send({"processman": PROTOCOL, "pid": os.getpid(), "instance": self.instance,
                      "led": self.owner is not None})
         self.grant()
@@ -381,7 +385,7 @@ class Keeper:
             for way in [other for other in self.clients if other.id is not None]:
                 self.drop(way)
         self.grant()
-        if client.lease and not self.leases() and self.kill_at is None:
+        if client.lease and client.counts and not self.leases() and self.kill_at is None:
             self.deadline = time.monotonic() + (self.linger if self.children else 0.0)
 
     def grant(self) -> None:

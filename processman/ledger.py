@@ -74,9 +74,10 @@ class Ledger:
         _watch_forks().add(ledger)
         return ledger
 
-    def fileno(self) -> int:
-        """Return the descriptor that holds the lock; -1 when nothing is kept."""
-        return self._fd
+    def detach(self) -> int:
+        """Return the descriptor that holds the lock, which is the caller's now; -1 when nothing is kept."""
+        fd, self._fd = self._fd, -1
+        return fd
 
     def record(self, slot: int, process_id: str, pid: int, create_time: float) -> None:
         """Note that *pid*, born at *create_time*, runs in *slot*."""

@@ -65,6 +65,9 @@ class Life:
         self._manager = manager
         self._engine = engine
         self.deferred = self.shared = False
+        #: leads for hosts that cannot, and for nobody else
+        self._for_others = False
+        self._lost = threading.Event()
         self._begin_anew()
         self._registered: dict[str, ProcessConfig] = {}
 
@@ -186,6 +189,13 @@ class Life:
             atexit.register(self._at_exit)
         self._tell(configs)
 
+    def lead_for_others(self) -> None:
+        """Lead until no host is left."""
+        self._for_others = True
+        self.start()
+        self._lost.wait()
+        self.stop(None)
+
     def stop(self, timeout: float | None, *, leaving: bool = False) -> None:
         """End, and what nobody else wants to go on; *leaving*: the next host may want it in a moment."""
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -264,13 +274,18 @@ class Life:
 
     # -- among others --------------------------------------------------------------
     def _take_seat(self) -> None:
-        from .owner import Seat  # not on every platform
+        from .owner import Part, Seat  # not on every platform
 
         linger = self._config.linger
         if linger is None:
             linger = _LINGER if hosts.is_supervised() else 0.0
         self._owner = os.getpid()
-        self._seat = Seat(self._config, linger=linger, lead=self._lead_kept, lose=self._lose_lead)
+        part = Part.ANY
+        if self._for_others:
+            part = Part.LEAD
+        elif self._config.owner == "process" or hosts.cannot_lead():
+            part = Part.FOLLOW
+        self._seat = Seat(self._config, linger=linger, lead=self._lead_kept, lose=self._lose_lead, part=part)
         self._seat.take()
 
     def _lead_kept(self, engine: KeptEngine) -> None:
@@ -295,6 +310,7 @@ class Life:
                 runtime, self._runtime, self._phase = self._runtime, None, _Phase.STOPPED
             if runtime is not None:
                 runtime.hand_over()
+        self._lost.set()
 
     def _close_desk(self) -> None:
         desk, self._desk = self._desk, None

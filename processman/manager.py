@@ -78,6 +78,13 @@ class Manager:
         """
         self._life.shared = True
 
+    def lead_for_others(self) -> None:
+        """Start, and lead for hosts that cannot; return when no host is left.
+
+        .. versionadded:: 0.2
+        """
+        self._life.lead_for_others()
+
     def defer(self) -> None:
         """Say that this Manager is to be started in the workers that are forked from this process.
 

@@ -10,8 +10,10 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from enum import Enum
 from typing import Any
 
+from . import hosts
 from .config import Config
 from .desk import Desk, Pickles, ask_owner, reach_owner
 from .errors import ChangingHands
@@ -30,17 +32,28 @@ _ANSWER = 5.0
 _PATIENCE, _LOOK = 1.0, 0.01
 
 
+class Part(Enum):
+    """What a Manager takes of the work among many."""
+
+    ANY = "any"  # it leads when it is its turn, and what runs goes on for its sake
+    LEAD = "lead"  # it leads for others; without them it ends
+    FOLLOW = "follow"  # it cannot lead, and sees to it that somebody does
+
+
 class Seat:
     """The seat of one Manager: its lease, and whether it leads.
 
     :param lead: begins to lead with an engine; called by :meth:`take`, or later from a thread of our own.
+    :param part: what of that it takes.
     :param lose: ends leading, for somebody else has begun to.
     :raises ProcessmanError: no keeper can be reached or begun.
     """
 
     def __init__(
-        self, config: Config, *, linger: float, lead: Callable[[KeptEngine], None], lose: Callable[[], None]
+        self, config: Config, *, linger: float, lead: Callable[[KeptEngine], None], lose: Callable[[], None],
+        part: Part = Part.ANY,
     ) -> None:
+        self._config, self._part = config, part
         self._place = Place(config)
         self.linger = linger
         #: how new this host is: of those who wait for control the newest leads
@@ -50,14 +63,14 @@ class Seat:
         self._closed = False
         self.engine: KeptEngine | None = None
         self._lease = self._take()
-        grant = None if self._lease.led else self._lease.wait(_ANSWER)
-        self._grant = grant
+        self._grant = self._control(self._lease)
 
     def take(self) -> None:
         """Begin to lead if nobody does, and to wait for the lead if somebody does."""
         if self._grant is not None:
             self._begin(self._grant)
-        threading.Thread(target=self._run, name="processman-seat", daemon=True).start()
+        if hosts.has_threads():
+            threading.Thread(target=self._run, name="processman-seat", daemon=True).start()
 
     @property
     def leads(self) -> bool:
@@ -91,7 +104,11 @@ class Seat:
         return ask_owner(self._find_owner(), function, args, more)
 
     def _find_owner(self) -> Pickles:
-        deadline = time.monotonic() + _PATIENCE
+        patience = _PATIENCE
+        if self._part is Part.FOLLOW and self._lease.owner() is None:
+            self._place.begin_owner(self._config)
+            patience = _ANSWER
+        deadline = time.monotonic() + patience
         while True:
             owner = self._lease.owner()
             connection = None if owner is None else reach_owner(self._place.owner_socket(owner))
@@ -102,7 +119,14 @@ class Seat:
             threading.Event().wait(_LOOK)
 
     def _take(self) -> Lease:
-        return Lease(self._place, instance=self._instance, linger=self.linger, generation=self.generation)
+        return Lease(
+            self._place, instance=self._instance, linger=self.linger, counts=self._part is not Part.LEAD,
+            generation=None if self._part is Part.FOLLOW else self.generation,
+        )
+
+    def _control(self, lease: Lease) -> Grant | None:
+        """Return control where it is to be had at once."""
+        return None if lease.led or self._part is Part.FOLLOW else lease.wait(_ANSWER)
 
     def _begin(self, grant: Grant) -> None:
         self.engine = KeptEngine(self._lease, grant)
@@ -127,12 +151,16 @@ class Seat:
 
     def _take_again(self) -> None:
         """Go on with a new keeper: who leads goes first, the others come when it had the time."""
+        if self._part is Part.LEAD:  # it was for others, who have ended
+            self._closed = True
+            self._lose()
+            return
         logger.warning("the keeper is gone, and what it held: a new one is begun")
         self._lease.close()
         if self.engine is None:
             threading.Event().wait(_PRECEDENCE)
         self._lease = lease = self._take()
-        grant = None if lease.led else lease.wait(_ANSWER)
+        grant = self._control(lease)
         if grant is None and self.engine is not None:
             self.engine = None
             self._lose()

@@ -81,6 +81,28 @@ class Place:
             where = error.filename or self._directories[0]
             raise ProcessmanError(f"cannot begin a keeper: {where}: {error.strerror or error}") from error
 
+    def claim_owner(self) -> int | None:
+        """Return a descriptor that keeps others from leading in a process of their own; ``None``: one does."""
+        with self._locked() as directory:
+            fd = private.open_file(directory / f"{self._name}.owner.lock", os.O_RDWR | os.O_CREAT)
+            if private.lock(fd):
+                return fd
+            os.close(fd)
+            return None
+
+    def begin_owner(self, config: Config) -> None:
+        """Begin a process that leads for hosts that cannot; where there is one, the new one ends at once."""
+        options = {
+            "--dir": os.path.abspath(config.data_dir), "--config": config.config_file, "--port": config.port,
+            "--linger": config.linger, "--run-dir": config.run_dir and os.path.abspath(config.run_dir),
+        }
+        given = [str(part) for option in options.items() if option[1] is not None for part in option]
+        with _log(self.socket.with_suffix(".log")) as log:
+            subprocess.Popen(
+                [_python(), "-m", "processman", "owner", *given, *(["--dev"] if config.dev else [])],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
+            )
+
     def _paths(self, suffix: str) -> list[Path]:
         return [directory / f"{self._name}{suffix}" for directory in self._directories]
 
@@ -104,22 +126,33 @@ class Place:
             raise OSError(36, f"too long for a socket (at most {_LONGEST} bytes); set run_dir", str(path))
         path.unlink(missing_ok=True)
         ledger = Ledger.open(directory, instance)
-        with sockets.socket(sockets.AF_UNIX) as listener, _log(directory / f"{self._name}.log") as log:
+        lock = ledger.detach()  # goes on in the keeper; forks of ours must not close it as they do with a ledger
+        with (
+            sockets.socket(sockets.AF_UNIX) as listener, _log(directory / f"{self._name}.log") as log, _closed(lock)
+        ):
             listener.bind(os.fspath(path))
             path.chmod(0o600)
             listener.listen(_BACKLOG)  # by us, so that there is no waiting until it listens
-            _run(path, listener.fileno(), ledger, instance, log)
-            ledger.abandon()  # its lock goes on in the keeper
+            _run(path, instance, listener.fileno(), ledger.path, lock, log)
             return _connect(path)
 
 
-def _run(path: Path, listener: int, ledger: Ledger, instance: str, log: int) -> None:
+@contextmanager
+def _closed(fd: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if fd >= 0:
+            os.close(fd)
+
+
+def _run(path: Path, instance: str, listener: int, ledger: Path, lock: int, log: int) -> None:
     program = resources.files(__package__).joinpath("keeper.py")
     how = [os.fspath(program)] if isinstance(program, Path) else ["-c", program.read_text()]
     subprocess.Popen(
-        [_python(), "-I", "-S", *how, os.fspath(path), str(listener), os.fspath(ledger.path), instance],
+        [_python(), "-I", "-S", *how, os.fspath(path), str(listener), os.fspath(ledger), instance],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd="/", start_new_session=True,
-        pass_fds=[fd for fd in (listener, ledger.fileno()) if fd >= 0],
+        pass_fds=[fd for fd in (listener, lock) if fd >= 0],
     ).wait()  # it makes itself nobody's child at once
 
 

@@ -177,8 +177,18 @@ def test_keeper_imports_nothing_of_ours() -> None:
 def test_module_says_its_concept_first_and_stays_small(name: str) -> None:
     lines = SOURCES[name].read_text().splitlines()
     assert ast.get_docstring(TREES[name]), f"the first line of {name} says its one concept"
-    # the keeper runs on its own, so it cannot be two
-    assert len(lines) <= (500 if name == "keeper" else 400), f"{name} is asking to be two"
+    # the keeper runs on its own, so it cannot be two: without its words it is as small
+    assert len(lines) - (words(name) if name == "keeper" else 0) <= 400, f"{name} is asking to be two"
+
+
+def words(name: str) -> int:
+    """Return how many lines of a module are empty, comments or docstrings."""
+    lines = SOURCES[name].read_text().splitlines()
+    said = {number for number, line in enumerate(lines, 1) if not line.strip() or line.lstrip().startswith("#")}
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            said.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+    return len(said)
 
 
 def test_the_rules_see_what_they_forbid(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from ..errors import ProcessmanError
 
+#: verbs that are modules of their own; the others ask a running manager
+_MODULES = ("up", "check", "owner")
+
 OK, FAILED, USAGE, NOT_RUNNING, UNREACHABLE = range(5)
 
 
@@ -47,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(arguments: Namespace) -> int:
     """Run the command that *arguments* name; return its exit code."""
     _mend_standard_streams()
-    module = import_module(f".{arguments.verb if arguments.verb in ('up', 'check') else 'verbs'}", __name__)
+    module = import_module(f".{arguments.verb if arguments.verb in _MODULES else 'verbs'}", __name__)
     try:
         code: int = getattr(module, arguments.verb)(arguments)
         sys.stdout.flush()

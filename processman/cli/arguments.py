@@ -50,6 +50,7 @@ def _parser(prog: str, inside: bool) -> argparse.ArgumentParser:
         return made
 
     if not inside:
+        _owner(verbs.add_parser("owner", description="Lead for hosts that cannot. They start it themselves."))
         _up(verb("up", "Run all processes in the foreground, with the API, until told to end.",
                  remote=False, prints=False))
     verb("ls", "List the processes.")
@@ -68,6 +69,15 @@ def _parser(prog: str, inside: bool) -> argparse.ArgumentParser:
     if not inside:
         check.add_argument("--config", type=Path, metavar="FILE", help="default: pb_processes.json in DIR")
     return parser
+
+
+def _owner(owner: argparse.ArgumentParser) -> None:
+    owner.add_argument("--dir", type=Path, required=True)
+    owner.add_argument("--config", type=Path)
+    owner.add_argument("--port", type=_port, default=8090)
+    owner.add_argument("--linger", type=float)
+    owner.add_argument("--run-dir", type=Path)
+    owner.add_argument("--dev", action="store_true")
 
 
 def _up(up: argparse.ArgumentParser) -> None:
