@@ -101,7 +101,7 @@ class Place:
             subprocess.Popen(
                 [_python(), "-m", "processman", "owner", *given, *(["--dev"] if config.dev else [])],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
-            )
+            ).wait()  # it makes itself nobody's child at once
 
     def _paths(self, suffix: str) -> list[Path]:
         return [directory / f"{self._name}{suffix}" for directory in self._directories]

@@ -46,7 +46,7 @@ DOORS = {
     "sys.exit": {"cli", "__main__", "keeper"},
     "SystemExit": {"cli", "__main__", "keeper", "contrib"},
     "os._exit": {"cli", "keeper"},
-    "os.fork": {"keeper"},
+    "os.fork": {"cli.owner", "keeper"},
     "os.system": set(),
     "os.popen": set(),
     "os.posix_spawn": {"local"},
@@ -186,7 +186,7 @@ def words(name: str) -> int:
     lines = SOURCES[name].read_text().splitlines()
     said = {number for number, line in enumerate(lines, 1) if not line.strip() or line.lstrip().startswith("#")}
     for node in ast.walk(TREES[name]):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             said.update(range(node.lineno, (node.end_lineno or node.lineno) + 1))
     return len(said)
 
