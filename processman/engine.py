@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from .configured import Configured
 from .journal import Journal
 from .lifecycle import Exited, Gone, Past
 from .states import Status
@@ -102,12 +103,24 @@ class Engine(Protocol):
         """Return where an earlier owner left process *id*."""
         ...
 
-    def strays(self) -> Sequence[str]:
-        """Return the ids of what an earlier owner left running and nobody has asked about."""
+    def left(self) -> Sequence[Configured]:
+        """Return what an earlier owner left and nobody has asked about."""
         ...
 
-    def remember(self, status: Status, spec: str) -> None:
-        """Note what an owner after us has to know of a process that is configured as *spec* says. Any thread."""
+    def removed(self, configured: Configured) -> bool:
+        """Tell whether somebody has removed just this."""
+        ...
+
+    def remember(self, status: Status, configured: Configured) -> None:
+        """Note what an owner after us has to know. Any thread."""
+        ...
+
+    def forget(self, configured: Configured) -> None:
+        """Note that it is removed. Any thread."""
+        ...
+
+    def dismiss(self, id: str) -> None:
+        """Forget what an earlier owner noted of *id*."""
         ...
 
     def adopt(self, id: str, run: int, journal: Journal) -> Child:

@@ -9,12 +9,13 @@ from typing import Any
 
 from .channel import Channel
 from .child import TreeChild, signal_name
+from .configured import Configured
 from .engine import Launch
 from .journal import Journal
 from .lease import Grant, Lease
 from .lifecycle import Past
 from .reader import Output
-from .states import Exit, State, Status
+from .states import ALIVE, Exit, State, Status
 from .table import ProcessTable
 from .waiters import Waiters
 
@@ -29,6 +30,7 @@ class KeptEngine:
         self.instance = lease.instance
         self._lease, self._key = lease, grant.key
         self._notes, self._children = dict(grant.notes), dict(grant.children)
+        self._removed = {id: note["removed"] for id, note in grant.notes.items() if "removed" in note}
         self._table = ProcessTable()
         self._renewed = threading.Condition(threading.Lock())
         waiters = Waiters()
@@ -44,28 +46,44 @@ class KeptEngine:
     def past(self, id: str) -> Past | None:
         """Return where an earlier owner left *id*, once."""
         note, pid = self._notes.pop(id, None), self._children.pop(id, None)
-        if note is None:
+        if note is None or "status" not in note:
             return None
         state = State(note["status"])
         if pid is not None:
             state = State.STOPPING if state is State.STOPPING else State.RUNNING
-        elif state in (State.STARTING, State.RUNNING, State.STOPPING):
+        elif state in ALIVE:
             state = State.CRASHED
         ended = Exit(code=note["code"], signal=note["signal"])
         return Past(state=state, run=note["run"], last_error=note["error"], exit=ended, pid=pid, spec=note["spec"])
 
-    def strays(self) -> Sequence[str]:
-        """Return the ids of what an earlier owner left running and nobody has asked about."""
-        return tuple(self._children)
+    def left(self) -> Sequence[Configured]:
+        """Return what an earlier owner left and nobody has asked about."""
+        return [Configured.load(note["configured"]) for note in self._notes.values() if "status" in note]
 
-    def remember(self, status: Status, spec: str) -> None:
+    def removed(self, configured: Configured) -> bool:
+        """Tell whether somebody has removed just this."""
+        return self._removed.get(configured.config.id) == configured.spec
+
+    def remember(self, status: Status, configured: Configured) -> None:
         """Note what an owner after us has to know."""
-        note = {
+        self._removed.pop(status.id, None)
+        self._note(status.id, {
             "status": status.status, "run": status.run, "error": status.last_error, "code": status.exit_code,
-            "signal": status.signal, "spec": spec,
-        }
+            "signal": status.signal, "spec": configured.spec, "configured": configured.dump(),
+        })
+
+    def forget(self, configured: Configured) -> None:
+        """Note that it is removed, so that no host brings it back that knows no better."""
+        self._removed[configured.config.id] = configured.spec
+        self._note(configured.config.id, {"removed": configured.spec})
+
+    def dismiss(self, id: str) -> None:
+        """Forget what was noted of *id*."""
+        self._note(id, {})
+
+    def _note(self, id: str, note: dict[str, object]) -> None:
         with suppress(OSError):  # the keeper is gone: the next one is told of what comes next
-            self._lease.note(status.id, note)
+            self._lease.note(id, note)
 
     def spawn(self, launch: Launch, journal: Journal) -> TreeChild:
         """Have a process started whose output goes to *journal*. On any error nothing is left."""

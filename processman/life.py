@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from . import hosts
 from .config import Config, ProcessConfig
+from .configured import Configured
 from .desk import Desk
 from .engine import Engine
 from .errors import (
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from .owner import Seat
 
 logger = logging.getLogger(__name__)
-
-#: a configuration, and whether its env values are templates
-Configured = tuple[ProcessConfig, bool]
 
 #: seconds beyond the longest stopTimeout that the exit of the interpreter waits
 _EXIT_PATIENCE = 3.0
@@ -149,14 +147,15 @@ class Life:
         """Add *process*, and begin it if the rest has begun."""
         with self._lock:
             runtime = self._runtime if self._phase is _Phase.STARTED else None
-            merges = self._seat is not None and runtime is not None and runtime.is_same(process, templated=False)
+            configured = Configured(process, lasting=self.started)
+            merges = self._seat is not None and runtime is not None and runtime.is_same(configured)
             if process.id in self._registered or (process.id in self.processes and not merges):
                 raise DuplicateProcess(process.id)
-            managed = runtime.manage(process, templated=False) if runtime is not None and not merges else None
+            managed = runtime.manage(configured) if runtime is not None and not merges else None
             self._registered[process.id] = process
         if managed is not None:
             self._begin(managed)
-        self._tell([(process, False)])
+        self._tell([configured])
 
     def forget(self, id: str, process: ManagedProcess | None) -> bool:
         """Forget *id*, if it still means *process*."""
@@ -234,10 +233,11 @@ class Life:
             self._phase = _Phase.STARTED
             late = [config for id, config in self._registered.items() if id not in runtime.processes]
             # registered while the file was read
-            managed = (*managed, *(runtime.manage(config, templated=False) for config in late))
+            managed = (*managed, *(runtime.manage(Configured(config)) for config in late))
+            managed = (*managed, *runtime.take_over(all=self._for_others))
         for process in managed:
             self._begin(process)
-        runtime.take_over()
+        runtime.wait_for_all()
 
     def _begin(self, process: ManagedProcess) -> None:
         self._observers.publish("registered", process.status)
@@ -298,7 +298,7 @@ class Life:
                 configs = configurations(self._config, registered)
             except ProcessmanError as error:  # somebody has to lead
                 logger.error("%s", error)
-                configs = [(config, False) for config in registered]
+                configs = [Configured(config) for config in registered]
             self._lead(engine, configs)
             self._desk = self._seat.serve(self._manager)
 
@@ -329,25 +329,28 @@ class Life:
             except ChangingHands as error:
                 logger.warning("%s", error)
 
-    def merge(self, config: ProcessConfig, templated: bool, generation: float) -> None:
+    def merge(self, configured: Configured, generation: float) -> None:
         """Take in what a follower has configured: the newest host knows best."""
+        id = configured.config.id
         with self._lock:
             runtime, seat = self._runtime, self._seat
-            if runtime is None or seat is None or runtime.is_same(config, templated=templated):
+            if runtime is None or seat is None or runtime.is_same(configured):
                 return
-            known = runtime.processes.get(config.id)
-            if known is not None and generation <= self._generations.get(config.id, seat.generation):
+            if runtime.was_removed(configured) and not configured.lasting:
                 return
-            self._generations[config.id] = generation
+            known = runtime.processes.get(id)
+            if known is not None and generation <= self._generations.get(id, seat.generation):
+                return
+            self._generations[id] = generation
         if known is not None:
-            logger.info("process %r is configured otherwise by a newer host, and restarted", config.id)
-            self._manager.remove(config.id)
+            logger.info("process %r is configured otherwise by a newer host, and restarted", id)
+            self._manager.remove(id)
         with self._lock:
-            managed = runtime.manage(config, templated=templated)
+            managed = runtime.manage(configured)
         self._begin(managed)
 
 
 def merge(manager: Manager, configs: Sequence[Configured], generation: float) -> None:
     """Take in what a follower of *generation* has configured. The owner's desk calls it."""
-    for config, templated in configs:
-        manager._life.merge(config, templated, generation)  # noqa: SLF001
+    for configured in configs:
+        manager._life.merge(configured, generation)  # noqa: SLF001

@@ -17,6 +17,7 @@ from functools import cache
 from typing import Any
 
 from .child import TreeChild, signal_name
+from .configured import Configured
 from .engine import Launch
 from .journal import Journal
 from .reader import Output
@@ -75,12 +76,22 @@ class LocalEngine:
     def past(self, id: str) -> None:
         """Return ``None``: what it made before is over with who made it."""
 
-    def strays(self) -> tuple[str, ...]:
+    def left(self) -> tuple[Configured, ...]:
         """Return nothing, likewise."""
         return ()
 
-    def remember(self, status: Status, spec: str) -> None:
+    def removed(self, configured: Configured) -> bool:  # noqa: ARG002
+        """Return ``False``, likewise."""
+        return False
+
+    def remember(self, status: Status, configured: Configured) -> None:
         """Remember nothing."""
+
+    def forget(self, configured: Configured) -> None:
+        """Remember nothing."""
+
+    def dismiss(self, id: str) -> None:
+        """Forget nothing."""
 
     def adopt(self, id: str, run: int, journal: Journal) -> TreeChild:
         """Not possible."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from .config import ProcessConfig
+from .configured import Configured
 from .inbox import Leave, Ticket
 from .journal import Journal
 from .lifecycle import Restart, Start, Stop
@@ -16,12 +16,10 @@ class ManagedProcess:
     """What callers hold of one process."""
 
     def __init__(
-        self, config: ProcessConfig, surroundings: Surroundings, *,
-        spec: str = "", first: Start | Restart | Stop | None = None,
+        self, configured: Configured, surroundings: Surroundings, *, first: Start | Restart | Stop | None = None
     ) -> None:
-        self.config = config
-        #: tells whether two configurations are the same
-        self.spec = spec
+        self.configured = configured
+        self.config = config = configured.config
         self._first = first
         self.journal = Journal(config.id)
         self._clock = surroundings.clock

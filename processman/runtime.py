@@ -1,7 +1,6 @@
 """What a started manager works with: its processes, and the engine, ledger, file watch and bridge they share."""
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
 import os
@@ -14,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from .bridge import Bridge
-from .config import KEYS, Config, ProcessConfig
+from .config import Config, ProcessConfig
+from .configured import Configured
 from .engine import Child, Engine
 from .errors import DuplicateProcess, StopFailed, WaitTimeout
 from .filewatch import FileWatch, Watch
@@ -46,21 +46,21 @@ def get_ready() -> None:
     import_psutil()
 
 
-def configurations(config: Config, registered: Iterable[ProcessConfig]) -> Sequence[tuple[ProcessConfig, bool]]:
-    """Return what is *registered* and what the file holds, each with whether its env values are templates.
+def configurations(config: Config, registered: Iterable[ProcessConfig]) -> Sequence[Configured]:
+    """Return what is *registered* and what the file holds.
 
     :raises ConfigError: the file is wrong.
     :raises DuplicateProcess: an id is in both.
     """
     from .loader import load  # reads JSON, which importing us should not take time for
 
-    found = {process.id: (process, False) for process in registered}
+    found = {process.id: Configured(process) for process in registered}
     if config.config_file is not None:
         data_dir = Path(config.data_dir).absolute()
         for process in load(data_dir / config.config_file, data_dir=data_dir):
             if process.id in found:
                 raise DuplicateProcess(process.id)
-            found[process.id] = (process, True)
+            found[process.id] = Configured(process, templated=True)
     return tuple(found.values())
 
 
@@ -78,48 +78,59 @@ class Runtime:
         self._watches = FileWatch()
         self._bridge = Bridge()
         self._slots = itertools.count()
+        self._ending = False
         #: by id, in the order of registration; copied on write, so that looking takes no lock
         self.processes: Mapping[str, ManagedProcess] = {}
 
-    def manage(self, config: ProcessConfig, *, templated: bool) -> ManagedProcess:
+    def manage(self, configured: Configured) -> ManagedProcess:
         """Return a process that is supervised, and not started yet."""
-        spec = _spec(config, templated)
+        config = configured.config
         past = self._engine.past(config.id)
-        process = ManagedProcess(config, Surroundings(
+        process = ManagedProcess(configured, Surroundings(
             engine=self._engine,
             past=past,
-            prepare=partial(self._prepare, config, templated),
-            published=partial(self._published, spec),
+            prepare=partial(self._prepare, configured),
+            published=partial(self._published, configured),
             spawned=partial(self._spawned, next(self._slots), config.id),
             watch=partial(self._watch, config),
-        ), spec=spec, first=_first(config, past, spec))
+        ), first=_first(configured, past))
         self._bridge.follow(process.journal)
         self.processes = {**self.processes, config.id: process}
         return process
 
-    def manage_all(self, configs: Iterable[tuple[ProcessConfig, bool]]) -> Sequence[ManagedProcess]:
-        """Manage each of *configs*, whether templated or not, or nothing at all."""
+    def manage_all(self, configs: Iterable[Configured]) -> Sequence[ManagedProcess]:
+        """Manage each of *configs* that nobody has removed, or nothing at all."""
         try:
-            return [self.manage(config, templated=templated) for config, templated in configs]
+            return [self.manage(configured) for configured in configs if not self._engine.removed(configured)]
         except BaseException:
             for process in self.processes.values():  # so that they end, and give back what they hold
                 process.begin(idle=True)
             self.stop(None)
             raise
 
-    def is_same(self, config: ProcessConfig, *, templated: bool) -> bool:
+    def is_same(self, configured: Configured) -> bool:
         """Whether there is a process that is configured just like this."""
-        known = self.processes.get(config.id)
-        return known is not None and known.spec == _spec(config, templated)
+        known = self.processes.get(configured.config.id)
+        return known is not None and known.configured.spec == configured.spec
 
-    def take_over(self) -> None:
-        """End what an earlier owner left and nobody wants; wait until the rest is in our hands."""
-        for id in self._engine.strays():
-            logger.info("process %r is configured no longer, and ended", id)
-            stray = self.manage(ProcessConfig(id=id, command=id), templated=False)
-            stray.ask(Stop(), last=True, wake=False)
-            stray.begin()
-            self.forget(id)
+    def take_over(self, *, all: bool) -> Sequence[ManagedProcess]:
+        """Manage what an earlier owner left and no host brings along, *all* or what lasts of it; end the rest."""
+        left = self._engine.left()
+        for configured in left:
+            if not (all or configured.lasting):
+                self._dismiss(configured)
+        return [self.manage(configured) for configured in left if all or configured.lasting]
+
+    def _dismiss(self, configured: Configured) -> None:
+        logger.info("process %r is configured no longer, and ended", configured.config.id)
+        process = self.manage(configured)
+        process.ask(Stop(), last=True, wake=False)
+        process.begin(idle=True)
+        self._let_go(configured.config.id)
+        self._engine.dismiss(configured.config.id)
+
+    def wait_for_all(self) -> None:
+        """Wait until what an earlier owner left running is in our hands."""
         for process in self.processes.values():
             with suppress(WaitTimeout):
                 process.wait_for(_is_in_hand, _PATIENCE)
@@ -134,7 +145,17 @@ class Runtime:
         self._close(abandon=False)
 
     def forget(self, id: str) -> None:
-        """Let go of process *id*, which is supervised no longer."""
+        """Let go of process *id*, which is removed and supervised no longer."""
+        process = self.processes.get(id)
+        if process is not None:
+            self._engine.forget(process.configured)
+        self._let_go(id)
+
+    def was_removed(self, configured: Configured) -> bool:
+        """Whether somebody has removed just this."""
+        return self._engine.removed(configured)
+
+    def _let_go(self, id: str) -> None:
         processes = dict(self.processes)
         processes.pop(id, None)
         self.processes = processes
@@ -145,6 +166,7 @@ class Runtime:
 
         :raises WaitTimeout: the time is over, and everything goes on as asked.
         """
+        self._ending = True
         processes = [process for process in self.processes.values() if process.supervised]
         with _taking_turns():
             asked = [(process, process.ask(Stop(), last=True, wake=False)) for process in processes]
@@ -165,15 +187,16 @@ class Runtime:
             self._ledger.close()
 
     # -- called by the supervisors --------------------------------------------
-    def _prepare(self, config: ProcessConfig, templated: bool, run: int) -> Prepared:
+    def _prepare(self, configured: Configured, run: int) -> Prepared:
         return prepare(
-            config, templated=templated, host=os.environ, port=self._config.port, data_dir=self._data_dir,
-            instance=self._engine.instance, run=run,
+            configured.config, templated=configured.templated, host=os.environ, port=self._config.port,
+            data_dir=self._data_dir, instance=self._engine.instance, run=run,
         )
 
-    def _published(self, spec: str, status: Status, entered: bool) -> None:
+    def _published(self, configured: Configured, status: Status, entered: bool) -> None:
+        if entered and not self._ending:  # whom we end the next host starts
+            self._engine.remember(status, configured)
         if entered:
-            self._engine.remember(status, spec)
             self._observers.publish(status.status.value, status)
 
     def _spawned(self, slot: int, process_id: str, child: Child | None) -> None:
@@ -195,24 +218,19 @@ def _is_in_hand(status: Status) -> bool:
     return status.pid is not None or status.status is not State.STARTING
 
 
-def _spec(config: ProcessConfig, templated: bool) -> str:
-    """Return what tells whether two owners mean the same by an id; nobody can tell a secret from it."""
-    values = {name: getattr(config, name) for name in KEYS} | {"env": sorted(config.env.items())}
-    return hashlib.sha256(repr((values, templated)).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _first(config: ProcessConfig, past: Past | None, spec: str) -> Start | Restart | Stop | None:
+def _first(configured: Configured, past: Past | None) -> Start | Restart | Stop | None:
     """Return what is asked first of a process that an earlier owner may have left."""
-    start = Start() if config.autostart else None
+    start = Start() if configured.config.autostart else None
     if past is None:
         return start
+    same = past.spec == configured.spec
     if past.state is State.STOPPING:
         return Stop()
     if past.pid is not None:
-        return None if past.spec == spec else Restart()
+        return None if same else Restart()
     if past.state is State.CRASHED:
         return Start()
-    return None if past.spec == spec else start
+    return None if same else start
 
 
 def _survivors(

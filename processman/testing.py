@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from .configured import Configured
 from .engine import Child, Launch
 from .events import LogLine
 from .journal import Journal
@@ -148,7 +149,7 @@ class FakeEngine:
         self.fail: list[Exception] = []
         #: what an earlier owner left, by id; and what the next one is to know
         self.pasts: dict[str, Past] = {}
-        self.notes: list[tuple[Status, str]] = []
+        self.notes: list[tuple[Status, Configured]] = []
         self.instance = "fake"
         self.obeys = obeys
         self._clock = clock
@@ -188,13 +189,23 @@ class FakeEngine:
         """Return where :attr:`pasts` says that it was left."""
         return self.pasts.pop(id, None)
 
-    def strays(self) -> tuple[str, ...]:
+    def left(self) -> tuple[Configured, ...]:
         """Return nothing."""
         return ()
 
-    def remember(self, status: Status, spec: str) -> None:
+    def removed(self, configured: Configured) -> bool:  # noqa: ARG002
+        """Return ``False``."""
+        return False
+
+    def remember(self, status: Status, configured: Configured) -> None:
         """Keep it in :attr:`notes`."""
-        self.notes.append((status, spec))
+        self.notes.append((status, configured))
+
+    def forget(self, configured: Configured) -> None:
+        """Remember nothing."""
+
+    def dismiss(self, id: str) -> None:
+        """Forget nothing."""
 
     def adopt(self, id: str, run: int, journal: Journal) -> FakeChild:
         """Take over a process that an earlier owner left."""

@@ -8,6 +8,7 @@ from typing import Any
 from support import until
 
 from processman.config import ProcessConfig
+from processman.configured import Configured
 from processman.engine import Child, Launch
 from processman.inbox import Changed, Ticket
 from processman.launch import LaunchError, Prepared
@@ -89,7 +90,7 @@ class Rig:
         self.gate.set()
         self._watched = watched
         config = ProcessConfig(id="p", command="fake", **options)
-        self.process = ManagedProcess(config, Surroundings(
+        self.process = ManagedProcess(Configured(config), Surroundings(
             engine=self.engine, past=None, prepare=self._prepare, published=self._published,
             spawned=lambda child: self.noted.append(child and child.pid), watch=self._watch, clock=self.clock,
         ))

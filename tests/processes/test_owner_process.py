@@ -1,0 +1,82 @@
+"""``owner="process"``: hosts that cannot lead have a process of its own lead for them."""
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support import child, until, wait_for_line
+
+from processman import Config, Manager
+
+
+@pytest.fixture
+def directory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = Path(tempfile.mkdtemp(prefix="pm"))  # short: it holds a socket
+    monkeypatch.setenv("PROCESSMAN_RUN_DIR", str(path / "run"))
+    (path / "data").mkdir()
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def managers(directory: Path) -> Iterator[list[Manager]]:
+    config = Config(data_dir=directory / "data", engine="keeper", owner="process", linger=0)
+    made = [Manager(config), Manager(config)]
+    yield made
+    for manager in made:
+        manager.stop()
+    until(lambda: programs(directory) == [], what="the keeper and the owner to end")
+
+
+def programs(directory: Path) -> list[psutil.Process]:
+    """Return the keeper and the process that leads."""
+    return [
+        process for process in psutil.process_iter(["cmdline"])
+        if any(str(directory) in part for part in process.info["cmdline"] or ())
+        and process.status() != psutil.STATUS_ZOMBIE
+    ]
+
+
+def owner(directory: Path) -> psutil.Process:
+    (found,) = (process for process in programs(directory) if "owner" in process.info["cmdline"])
+    return found
+
+
+def test_a_process_of_its_own_leads_and_ends_with_the_last_host(managers: list[Manager], directory: Path) -> None:
+    """P16"""
+    first, second = managers
+    for manager in managers:
+        manager.register(child("p", "waits.py"))
+        manager.start()
+    assert [manager.role for manager in managers] == ["follower", "follower"]
+    wait_for_line(second, "p", "ready")
+    pid = first.status("p").pid
+    assert second.status("p").pid == pid
+    first.stop()
+    assert (first.role, second.status("p").pid) == ("stopped", pid)
+    second.restart_process("p", timeout=10)
+    assert second.status("p").restart_count == 1
+    last = psutil.Process(second.status("p").pid)
+    second.stop()
+    until(lambda: not last.is_running())
+
+
+def test_one_that_is_killed_is_followed_by_another_that_adopts(managers: list[Manager], directory: Path) -> None:
+    """P16"""
+    manager = managers[0]
+    manager.register(child("p", "waits.py"))
+    manager.start()
+    wait_for_line(manager, "p", "ready")
+    before = manager.status("p")
+    killed = owner(directory)
+    os.kill(killed.pid, signal.SIGKILL)
+    psutil.wait_procs([killed], timeout=10)
+    after = manager.status("p")
+    assert (after.pid, after.run, after.restart_count) == (before.pid, before.run, 0)
+    assert owner(directory).pid != killed.pid
