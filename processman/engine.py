@@ -119,6 +119,10 @@ class Engine(Protocol):
         """Note that it is removed. Any thread."""
         ...
 
+    def leave(self, id: str, log: bytes) -> None:
+        """Leave the journal of process *id* to an owner after us."""
+        ...
+
     def dismiss(self, id: str) -> None:
         """Forget what an earlier owner noted of *id*."""
         ...

@@ -6,6 +6,7 @@ ever waits for somebody who reads: whoever comes too late is told how much was m
 from __future__ import annotations
 
 import codecs
+import pickle
 import threading
 import time
 from collections import deque
@@ -87,6 +88,19 @@ class Journal:
             self._changed.notify_all()
         if self.on_append is not None:
             self.on_append(stream)
+
+    def dump(self) -> bytes:
+        """Return all that is kept, for :meth:`restore` in another process of ours."""
+        with self._changed:
+            return pickle.dumps((list(self._chunks), self._counts, self._last))
+
+    def restore(self, dumped: bytes) -> None:
+        """Go on where another journal was. Before anything is appended."""
+        with self._changed:
+            chunks, counts, last = pickle.loads(dumped)  # noqa: S301 (from one of our user)
+            for chunk in chunks:
+                self._add(chunk)
+            self._counts, self._last = counts, last
 
     def close(self) -> None:
         """End every follower's waiting: nothing more will come."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import array
 import ctypes
 import errno
+import glob
 import json
 import os
 import resource
@@ -495,7 +496,9 @@ def main(path: str, listener: str, ledger: str, instance: str) -> None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_NOFILE, (_LIMITS[1], _LIMITS[1]))
     Keeper(socket.socket(fileno=int(listener)), instance).run()
-    for each in (path, ledger):
+    prefix = path.removesuffix("sock")
+    left = [each for each in glob.glob(glob.escape(prefix) + "*") if not each.endswith((".lock", ".sock"))]
+    for each in [*left, ledger, path]:  # the path last: without it another keeper may begin
         with suppress(OSError):
             os.unlink(each)
 

@@ -54,7 +54,8 @@ class KeptEngine:
         elif state in ALIVE:
             state = State.CRASHED
         ended = Exit(code=note["code"], signal=note["signal"])
-        return Past(state=state, run=note["run"], last_error=note["error"], exit=ended, pid=pid, spec=note["spec"])
+        return Past(state=state, run=note["run"], last_error=note["error"], exit=ended, pid=pid, spec=note["spec"],
+                    log=self._lease.take_log(id))
 
     def left(self) -> Sequence[Configured]:
         """Return what an earlier owner left and nobody has asked about."""
@@ -76,6 +77,11 @@ class KeptEngine:
         """Note that it is removed, so that no host brings it back that knows no better."""
         self._removed[configured.config.id] = configured.spec
         self._note(configured.config.id, {"removed": configured.spec})
+
+    def leave(self, id: str, log: bytes) -> None:
+        """Leave the journal of process *id* to an owner after us."""
+        with suppress(OSError):  # no room: it begins afresh
+            self._lease.leave_log(id, log)
 
     def dismiss(self, id: str) -> None:
         """Forget what was noted of *id*."""

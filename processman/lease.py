@@ -5,6 +5,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from . import private
 from .channel import Channel
 from .errors import ProcessmanError
 from .place import Place
@@ -80,6 +81,23 @@ class Lease:
         """Return the pid of who has control."""
         answer = self._place.ask(WHO)
         return answer["owner"] if answer else None
+
+    def leave_log(self, id: str, log: bytes) -> None:
+        """Leave the journal of process *id* to the next owner.
+
+        :raises OSError: there is no room for it.
+        """
+        private.write(self._place.log(id), log)
+
+    def take_log(self, id: str) -> bytes:
+        """Return what was left so, once."""
+        path = self._place.log(id)
+        try:
+            return path.read_bytes()
+        except OSError:
+            return b""
+        finally:
+            path.unlink(missing_ok=True)
 
     def way_to(self, id: str, key: str) -> Channel:
         """Connect to child *id*, there or to come.

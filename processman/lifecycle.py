@@ -121,6 +121,8 @@ class Past(NamedTuple):
     pid: int | None
     #: what it was configured as
     spec: str
+    #: its journal, where there was time to leave it
+    log: bytes = b""
 
 
 class Lifecycle:

@@ -90,6 +90,9 @@ class LocalEngine:
     def forget(self, configured: Configured) -> None:
         """Remember nothing."""
 
+    def leave(self, id: str, log: bytes) -> None:
+        """Leave nothing."""
+
     def dismiss(self, id: str) -> None:
         """Forget nothing."""
 

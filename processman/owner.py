@@ -138,6 +138,8 @@ class Seat:
             try:
                 self._go_on(self._lease.wait())
             except Exception:
+                if self._closed:  # under its hands
+                    return
                 report(logger, "holding a lease on the keeper failed")
                 threading.Event().wait(_PRECEDENCE)
 

@@ -45,6 +45,10 @@ class Place:
         """Return where the owner with this *pid* listens."""
         return self.socket.with_name(f"{self._name}.{pid}.owner")
 
+    def log(self, id: str) -> Path:
+        """Return where the journal of process *id* is left while the lead changes hands."""
+        return self.socket.with_name(f"{self._name}.{id}.journal")
+
     def reach(self) -> sockets.socket | None:
         """Connect to the keeper that there is."""
         for path in self._paths(".sock"):

@@ -81,13 +81,14 @@ def read(path: Path, limit: int = 65536) -> str:
         os.close(fd)
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str | bytes) -> None:
     """Make or replace a file of ours as a whole: readers see the old text or the new."""
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
     new.unlink(missing_ok=True)
     fd = open_file(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        os.write(fd, text.encode())
+        with open(fd, "wb", closefd=False) as file:
+            file.write(text.encode() if isinstance(text, str) else text)
         new.replace(path)
     except OSError as error:  # a full disk does not say which file
         new.unlink(missing_ok=True)

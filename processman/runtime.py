@@ -94,6 +94,8 @@ class Runtime:
             spawned=partial(self._spawned, next(self._slots), config.id),
             watch=partial(self._watch, config),
         ), first=_first(configured, past))
+        if past is not None and past.log:
+            process.journal.restore(past.log)
         self._bridge.follow(process.journal)
         self.processes = {**self.processes, config.id: process}
         return process
@@ -142,6 +144,7 @@ class Runtime:
             process.leave()
         for process in processes:
             process.join(1.0)
+            self._engine.leave(process.config.id, process.journal.dump())
         self._close(abandon=False)
 
     def forget(self, id: str) -> None:

@@ -263,3 +263,15 @@ def test_lines_are_read_while_they_are_written() -> None:
             tail = numbers(journal.tail(1000))
             assert not tail or tail == list(range(tail[0], tail[-1] + 1))
     assert (journal.count("stdout"), journal.count("stderr")) == (TOTAL, TOTAL)
+
+
+def test_another_goes_on_where_one_was() -> None:
+    first, second = Journal("p"), Journal("p")
+    for number in range(1100):
+        first.append("stderr" if number % 2 else "stdout", 3, [Block(b"%d\n" % number, 1)])
+    second.restore(first.dump())
+    assert second.tail(1000) == first.tail(1000)
+    second.append("stdout", 4, [Block(b"next\n", 1)])
+    batch = second.read(second.last - 1)
+    assert [(line.seq, line.content, line.run) for line in batch.items] == [(1101, "next", 4)]
+    assert second.count("stdout") == first.count("stdout") + 1
