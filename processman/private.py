@@ -87,8 +87,9 @@ def write(path: Path, text: str | bytes) -> None:
     new.unlink(missing_ok=True)
     fd = open_file(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
     try:
-        with open(fd, "wb", closefd=False) as file:
-            file.write(text.encode() if isinstance(text, str) else text)
+        left = memoryview(text.encode() if isinstance(text, str) else text)
+        while left:
+            left = left[os.write(fd, left):]
         new.replace(path)
     except OSError as error:  # a full disk does not say which file
         new.unlink(missing_ok=True)
