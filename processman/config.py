@@ -222,4 +222,8 @@ def _is_path(value: object) -> bool:
 
 
 def _remade(values: dict[str, object]) -> ProcessConfig:
-    return ProcessConfig(**values)  # type: ignore[arg-type]
+    """Make what was pickled, which kept the rules when it was made."""
+    made = object.__new__(ProcessConfig)
+    for name, value in values.items():
+        object.__setattr__(made, name, _frozen(value))
+    return made
