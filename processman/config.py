@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from types import MappingProxyType
+from typing import Any
 
 from . import duration
 from .problems import Problem, find, refuse
@@ -221,9 +222,9 @@ def _is_path(value: object) -> bool:
     return isinstance(value, str) and value != "" and "\0" not in value
 
 
-def _remade(values: dict[str, object]) -> ProcessConfig:
+def _remade(values: dict[str, Any]) -> ProcessConfig:
     """Make what was pickled, which kept the rules when it was made."""
     made = object.__new__(ProcessConfig)
     for name, value in values.items():
-        object.__setattr__(made, name, _frozen(value))
+        object.__setattr__(made, name, MappingProxyType(value) if name == "env" else value)
     return made
