@@ -29,15 +29,21 @@ from typing import Any
 PROTOCOL = 1
 #: bytes of one message; arguments and environment are the most of it
 MESSAGE = 16 << 20
-#: seconds that it waits for its first lease, and that nothing has to end in
+#: seconds that it waits for its first lease, and for what not even force has ended
 PATIENCE = 5.0
+#: seconds that anything may take at most
+LONGEST = 366 * 86400.0
 #: seconds between two looks while all is being ended, and after an exit until orphans are looked for
 LOOK, ORPHANS = 0.05, 0.5
+#: seconds that a client may take to read what does not fit into its socket
+SLOW = 1.0
 
 _LINUX = sys.platform == "linux"
 _LIBC = ctypes.CDLL(None) if _LINUX else None
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _CREDENTIALS = struct.Struct("3i")
+#: what is meant for a host
+_UNHEARD = {signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2}
 _LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
 
 Message = dict[str, Any]
@@ -50,34 +56,28 @@ class Refused(Exception):
 class Child:
     """One process that is held. Its exit is told to whoever asks, until somebody says that it may be reaped."""
 
-    def __init__(self, pid: int, outputs: list[int], spawn: Message) -> None:
-        self.pid = pid
-        self.outputs = outputs
+    def __init__(self, spawn: Message) -> None:
         self.stop_signal = int(signal.Signals[spawn["stop_signal"]])
-        self.stop_timeout = float(spawn["stop_timeout"])
+        self.stop_timeout = _seconds(spawn["stop_timeout"])
+        self.pid = 0
+        #: where what it says is read
+        self.outputs: list[int] = []
         self.exit: Message | None = None
-
-    def is_new_exit(self) -> bool:
-        """Tell whether it is over since the last look; it stays a zombie."""
-        if self.exit is not None:
-            return False
-        self.exit = _exit_of(self.pid)
-        return self.exit is not None
 
     def reap(self) -> None:
         """Give back the pid and the pipes."""
         for fd in self.outputs:
             os.close(fd)
         with suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+            os.waitpid(self.pid, os.WNOHANG)
 
     def drain(self) -> None:
         """Throw its output away: nobody reads any more, and a full pipe would keep it from ending."""
         for fd in self.outputs:
             os.set_blocking(fd, False)
             with suppress(BlockingIOError):
-                while os.read(fd, 65536):
-                    pass
+                for _ in range(16):  # not more at a time: who writes for ever must not hold us up
+                    os.read(fd, 1 << 16)
 
 
 class Client:
@@ -100,12 +100,10 @@ class Client:
         self.id: str | None = None
 
     def send(self, message: Message, fds: list[int] | None = None) -> None:
-        """Send one line, and descriptors beside it. Who does not read is not waited for."""
+        """Send one line, and descriptors beside it."""
         data = json.dumps(message).encode() + b"\n"
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        sent = self.connection.sendmsg([data], rights)
-        while sent < len(data):
-            sent += self.connection.send(data[sent:])
+        self.connection.sendall(data[self.connection.sendmsg([data], rights):])
 
     def receive(self) -> list[Message] | None:
         """Return the messages that have come; ``None`` at the end."""
@@ -118,11 +116,17 @@ class Client:
             raise Refused("the message is too long")
         return [json.loads(line) for line in lines] if data else None
 
+    def close_descriptors(self) -> None:
+        """Close what has come from it."""
+        while self.fds:
+            os.close(self.fds.pop())
+
     def close(self) -> None:
         """Let go of it."""
         self.connection.close()
-        for fd in self.fds + [self.pidfd] * (self.pidfd >= 0):
-            os.close(fd)
+        self.close_descriptors()
+        if self.pidfd >= 0:
+            os.close(self.pidfd)
 
 
 class Keeper:
@@ -172,15 +176,24 @@ class Keeper:
         """Return how many leases there are."""
         return sum(client.lease and client.counts for client in self.clients)
 
+    def refuses(self) -> bool:
+        """Whether it is there for hosts to be refused: they would start again what was told to end."""
+        return self.told and self.leases() > 0
+
+    def is_ending(self) -> bool:
+        """Whether there is something to end, or may be."""
+        return self.kill_at is not None and (bool(self.children) or not self.refuses())
+
     def is_over(self) -> bool:
-        """Whether there is nothing left to do."""
-        waits = self.kill_at is None or self.children or (self.told and self.leases())
-        return not waits and not _descendants()
+        """Whether there is nothing left to do, or nothing that can be done."""
+        if self.kill_at is None or self.refuses():
+            return False
+        return time.monotonic() > self.kill_at + PATIENCE or not (self.children or _descendants())
 
     def timeout(self) -> float | None:
         """Return the seconds until something is due."""
         due = [at for at in (self.deadline, self.orphans_at) if at is not None]
-        if self.kill_at is not None and (self.children or not self.leases()):
+        if self.is_ending():
             due.append(time.monotonic() + LOOK)
         return max(0.0, min(due) - time.monotonic()) if due else None
 
@@ -191,8 +204,9 @@ class Keeper:
             self.reap_orphans()
         if self.deadline is not None and now >= self.deadline:
             self.end()
-        if self.kill_at is not None and (self.children or not self.leases()):
+        if self.kill_at is not None and self.is_ending():
             self.go_on_ending(force=now >= self.kill_at)
+        self.grant()
 
     def tell(self, *_: object) -> None:
         """Take SIGTERM: end all, and start nothing more for hosts that are being ended themselves."""
@@ -228,16 +242,17 @@ class Keeper:
     # -- children --------------------------------------------------------------
     def wake(self) -> None:
         """Take the news that a signal has come."""
-        with suppress(BlockingIOError):
-            while self.wakes.recv(4096):
-                self.orphans_at = self.orphans_at or time.monotonic() + ORPHANS
+        self.wakes.recv(4096)
+        self.orphans_at = self.orphans_at or time.monotonic() + ORPHANS
         self.look()
 
     def look(self) -> None:
         """See who is over, and tell who wants to know."""
-        for id, child in list(self.children.items()):
-            if child.is_new_exit() and (client := self.way_to(id)) is not None:
-                self.guard(client, client.send, {"exit": child.exit})
+        for id, child in self.children.items():
+            if child.exit is None:
+                child.exit = _exit_of(child.pid)
+                if child.exit is not None and (client := self.way_to(id)) is not None:
+                    self.guard(client, client.send, {"exit": child.exit})
 
     def way_to(self, id: str) -> Client | None:
         """Return who is connected to child *id*."""
@@ -250,28 +265,30 @@ class Keeper:
 
     def reap_orphans(self) -> None:
         """Reap what came to us when its parent ended."""
-        for pid in _children() - {child.pid for child in self.children.values()}:
-            with suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
+        ours = {child.pid for child in self.children.values()}
+        for pid, (parent, _, _) in _table().items():
+            if parent == os.getpid() and pid not in ours:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
     def spawn(self, client: Client, spawn: Message) -> None:
         """Start a process, where there is none."""
-        fds, client.fds = client.fds, []
-        try:
-            if client.id in self.children:
-                raise Refused("there is one already")
-            if self.kill_at is not None:
-                client.send({"errno": errno.ESHUTDOWN, "why": "the keeper was told to end"})
-            elif len(fds) != 4:
-                raise Refused("a spawn needs four descriptors")
-            else:
-                client.send(self.start(str(client.id), spawn, fds))
-        finally:
-            for fd in fds:
-                os.close(fd)
+        self.reap(str(client.id))  # who asks for another has no use for one that is over
+        if client.id in self.children:  # who led had no time to hear of it
+            os.kill(self.children[client.id].pid, signal.SIGKILL)
+            raise Refused("there was one already")
+        if len(client.fds) != 4:
+            raise Refused("a spawn needs four descriptors")
+        if self.kill_at is None:
+            answer = self.start(str(client.id), spawn, client.fds)
+        else:
+            answer = {"errno": errno.ESHUTDOWN, "why": "the keeper was told to end"}
+        client.close_descriptors()
+        client.send(answer)
 
     def start(self, id: str, spawn: Message, fds: list[int]) -> Message:
-        """Start what *spawn* says. It writes to the first two of *fds*; the others are where that is read."""
+        """Start what *spawn* says. It writes to two of *fds*; the other two, where that is read, are taken."""
+        child = Child(spawn)  # before there is a process, which nobody would hold if this failed
         argv = [each.encode("latin-1") for each in spawn["argv"]]
         env = {name.encode("latin-1"): value.encode("latin-1") for name, value in spawn["env"].items()}
         try:
@@ -283,29 +300,37 @@ class Keeper:
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             return {"errno": getattr(error, "errno", None), "why": str(error)}
         popen.returncode = 0  # for Popen it is over: nobody but us may wait for it
-        self.children[id] = Child(popen.pid, [os.dup(fd) for fd in fds[2:]], spawn)
+        child.pid, child.outputs = popen.pid, fds[2:]
+        del fds[2:]
+        self.children[id] = child
         return {"pid": popen.pid}
 
     # -- clients ---------------------------------------------------------------
     def accept(self) -> None:
-        """Let in who is of our user."""
+        """Take who knocks."""
         with suppress(OSError):
             connection, _ = self.listener.accept()
-            connection.setblocking(False)
+            connection.settimeout(SLOW)
             client = Client(connection)
-            if client.user != os.getuid():
-                client.close()
-                return
             self.clients.add(client)
-            self.watch(connection, lambda: self.guard(client, self.hear, client))
+            self.guard(client, self.let_in, client)
+
+    def let_in(self, client: Client) -> None:
+        """Listen to who is of our user; a quarter of the descriptors is for other things than clients."""
+        if client.user != os.geteuid():
+            raise Refused("it belongs to somebody else")
+        if client.connection.fileno() >= _LIMITS[1] * 3 // 4:
+            raise Refused("it has no descriptors left")
+        self.watch(client.connection, lambda: self.guard(client, self.hear, client))
 
     def guard(self, client: Client, action: Callable[..., None], *args: object) -> None:
         """Do *action*: whatever is wrong with one client harms no other, nor what is held."""
         try:
             action(*args)
         except Exception as error:
-            if not isinstance(error, (OSError, Refused, ValueError, LookupError, TypeError, AttributeError)):
-                traceback.print_exc()
+            with suppress(OSError):  # the disk may be full, the client gone
+                if not isinstance(error, (OSError, Refused, ValueError, LookupError, TypeError, AttributeError)):
+                    traceback.print_exc()
             with suppress(OSError):
                 client.send({"refused": str(error), "processman": PROTOCOL})
             self.drop(client)
@@ -337,18 +362,22 @@ class Keeper:
             self.greet(client, message)
         elif "note" in message and client is self.owner:
             self.notes[message["id"]] = message["note"]
+            if not message["note"]:
+                del self.notes[message["id"]]
 
     def greet(self, client: Client, hello: Message) -> None:
         """Make of a new client what it wants to be."""
         if hello["processman"] != PROTOCOL:
             raise Refused(f"this keeper speaks version {PROTOCOL}")
         if "key" in hello:
-            if hello["key"] != self.key or self.way_to(str(hello["id"])) is not None:
+            if self.owner is None or hello["key"] != self.key:
                 raise Refused("somebody else has control")
+            if self.way_to(str(hello["id"])) is not None:
+                raise Refused("there is a way to it already")
             client.id = str(hello["id"])
         elif hello.get("who"):
             client.send({"leases": self.leases(), "owner": self.owner and self.owner.pid})
-        elif self.told:
+        elif self.refuses():
             raise Refused("it was told to end")
         elif self.kill_at is None:  # else our end is the answer: then the client may begin another keeper
             self.take_lease(client, hello)
@@ -356,7 +385,7 @@ class Keeper:
     def take_lease(self, client: Client, hello: Message) -> None:
         """Let *client*, or the process that it names, hold a lease."""
         generation, pid = hello.get("control"), hello.get("pid")
-        self.linger = float(hello["linger"])
+        self.linger = _seconds(hello["linger"])
         client.generation = None if generation is None else float(generation)
         client.pidfd = _pidfd(client.pid if pid is None else int(pid))
         client.foreign = pid is not None
@@ -370,7 +399,6 @@ class Keeper:
             self.deadline = None
         client.send({"processman": PROTOCOL, "pid": os.getpid(), "instance": self.instance,
                      "led": self.owner is not None})
-        self.grant()
 
     def drop(self, client: Client) -> None:
         """Let go of a client; what it led goes to the next."""
@@ -385,20 +413,26 @@ class Keeper:
             self.owner = self.key = None
             for way in [other for other in self.clients if other.id is not None]:
                 self.drop(way)
-        self.grant()
         if client.lease and client.counts and not self.leases() and self.kill_at is None:
             self.deadline = time.monotonic() + (self.linger if self.children else 0.0)
 
     def grant(self) -> None:
         """Give control to the newest of those who wait, when nobody has it."""
-        waiting = [(client.generation, id(client), client) for client in self.clients
-                   if client.lease and client.generation is not None]
-        if self.owner is None and waiting:
+        while self.owner is None and (waiting := [
+            (client.generation, id(client), client) for client in self.clients
+            if client.lease and client.generation is not None
+        ]):
             self.owner = owner = max(waiting)[2]
             self.key = os.urandom(16).hex()
             children = {id: child.pid for id, child in self.children.items()}
             grant = {"key": self.key, "children": children, "notes": self.notes}
             self.guard(owner, owner.send, {"granted": grant})
+
+
+def _seconds(value: Any) -> float:
+    if not 0 <= float(value) <= LONGEST:
+        raise Refused("a time is too long, or none")
+    return float(value)
 
 
 def _exit_of(pid: int) -> Message | None:
@@ -423,12 +457,9 @@ def _table() -> dict[int, tuple[int, int, bool]]:
     for name in filter(str.isdigit, os.listdir("/proc") if _LINUX else ()):
         with suppress(OSError):
             state, parent, *rest = _stat(name)
-            table[int(name)] = int(parent), int(rest[17]), state != b"Z"
+            # a zombie with threads: only the first of them is over
+            table[int(name)] = int(parent), int(rest[17]), state != b"Z" or int(rest[15]) > 1
     return table
-
-
-def _children() -> set[int]:
-    return {pid for pid, (parent, _, _) in _table().items() if parent == os.getpid()}
 
 
 def _descendants() -> list[tuple[int, int]]:
@@ -463,7 +494,7 @@ def _pidfd(pid: int) -> int:
 def _peer(connection: socket.socket) -> tuple[int, int]:
     """Return the pid and user of who is connected; where that cannot be told the directory keeps others out."""
     if not hasattr(socket, "SO_PEERCRED"):
-        return 0, os.getuid()
+        return 0, os.geteuid()
     data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     pid, user, _ = _CREDENTIALS.unpack(data)
     return pid, user
@@ -486,19 +517,19 @@ def main(path: str, listener: str, ledger: str, instance: str) -> None:
     """Hold what the clients of *listener* give, until the last lease is over."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         with suppress(OSError, ValueError):
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, _nothing if number in _UNHEARD else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, _nothing)
     if os.fork():  # nobody's child, so that nobody has to reap us
         os._exit(0)
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (_LIMITS[1], _LIMITS[1]))
+    with suppress(OSError, ValueError):  # macOS knows of no such number
+        resource.setrlimit(resource.RLIMIT_NOFILE, (_LIMITS[1], _LIMITS[1]))
     Keeper(socket.socket(fileno=int(listener)), instance).run()
-    prefix = path.removesuffix("sock")
-    left = [each for each in glob.glob(glob.escape(prefix) + "*") if not each.endswith((".lock", ".sock"))]
-    for each in [*left, ledger, path]:  # the path last: without it another keeper may begin
+    files = [each for each in glob.glob(glob.escape(path[:-4]) + "*") if not each.endswith((".lock", ".sock"))]
+    if not _descendants():  # else who comes next finds by it what even force could not end
+        files.append(ledger)
+    for each in [*files, path]:  # the path last: without it another keeper may begin
         with suppress(OSError):
             os.unlink(each)
 
