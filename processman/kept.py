@@ -40,7 +40,7 @@ class KeptEngine:
     def renew(self, lease: Lease, grant: Grant) -> None:
         """Go on with another keeper; the one before is gone, and all that it held."""
         with self._renewed:
-            self._lease, self._key = lease, grant.key
+            self._lease, self._key, self.instance = lease, grant.key, lease.instance
             self._renewed.notify_all()
 
     def past(self, id: str) -> Past | None:
@@ -152,7 +152,7 @@ class KeptLeader:
             if message is not None:
                 self._exit = _exit(message)
             elif self._channel.ended:
-                self.held, self._exit = False, Exit()  # the keeper is gone, and took it along
+                self.held, self._exit = False, Exit(unknown="the keeper is gone, and took it along")
         return self._exit
 
     def reap(self) -> None:

@@ -34,17 +34,19 @@ RELOADABLE = frozenset({State.RUNNING, State.CRASHED, State.FAILED})
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """How a run ended: a *code*, or the name of a *signal*, or neither when the host took the status."""
+    """How a run ended: a *code*, or the name of a *signal*, or neither for a reason that is *unknown*'s."""
 
     code: int | None = None
     signal: str | None = None
+    #: why neither is known
+    unknown: str = "it was taken by the host process"
 
     def __str__(self) -> str:
         if self.signal is not None:
             return f"killed by {self.signal}"
         if self.code is not None:
             return f"exit code {self.code}"
-        return "exit status unknown: it was taken by the host process"
+        return f"exit status unknown: {self.unknown}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
