@@ -121,8 +121,9 @@ class Lease:
 
 
 def _greet(place: Place, instance: str, hello: Mapping[str, object]) -> tuple[Channel, Mapping[str, Any]]:
+    old = False
     for _ in range(_TRIES):
-        channel = Channel(place.connect(instance))
+        channel = Channel(place.connect(instance, instead=old))
         try:
             channel.send(hello)
             answer = channel.receive()
@@ -131,15 +132,13 @@ def _greet(place: Place, instance: str, hello: Mapping[str, object]) -> tuple[Ch
         if answer is not None and "refused" not in answer:
             return channel, answer
         channel.close()
-        if answer is not None:
-            _turn_away(place, answer)
+        old = answer is not None and _is_old(place, answer)
         # else it was ending, and is gone: the next one is ours
     raise ProcessmanError(f"cannot reach a keeper: {_TRIES} in a row ended; see the log beside {place.socket}")
 
 
-def _turn_away(place: Place, answer: Mapping[str, Any]) -> None:
-    """See what a keeper means that refuses us: one of an older version is asked to end in order."""
-    version = answer.get("processman", 0)
-    if version >= PROTOCOL:
-        raise ProcessmanError(f"cannot use the keeper at {place.socket}: {answer['refused']}")
-    place.ask({"end": True})
+def _is_old(place: Place, answer: Mapping[str, Any]) -> bool:
+    """Whether a keeper refuses us for it is of an older version; otherwise it is right."""
+    if answer.get("processman", 0) < PROTOCOL:
+        return True
+    raise ProcessmanError(f"cannot use the keeper at {place.socket}: {answer['refused']}")

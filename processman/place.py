@@ -23,6 +23,8 @@ from .leftovers import end_leftovers
 #: bytes of a socket's path; one more is for its end
 _LONGEST = 107
 _BACKLOG = 4096
+#: a pid that is as long as they get
+_HIGHEST = 1 << 22
 
 
 class Place:
@@ -53,7 +55,7 @@ class Place:
         """Connect to the keeper that there is."""
         for path in self._paths(".sock"):
             with suppress(FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-                return _connect(path)
+                return _connect(path) if _fits(path) else None
         return None
 
     def ask(self, message: Mapping[str, object]) -> dict[str, Any] | None:
@@ -70,16 +72,19 @@ class Place:
         finally:
             channel.close()
 
-    def connect(self, instance: str) -> sockets.socket:
+    def connect(self, instance: str, *, instead: bool = False) -> sockets.socket:
         """Connect to the keeper; where there is none, begin one that marks its processes with *instance*.
 
+        :param instead: the one that there is has to end in order first.
         :raises ProcessmanError: that is not possible.
         """
-        found = self.reach()
-        if found is not None:
-            return found
         try:
+            found = None if instead else self.reach()
+            if found is not None:
+                return found
             with self._locked() as directory:
+                if instead:  # under the lock: those who used it shall not begin such a one again
+                    self.ask({"end": True})
                 return self.reach() or self._begin(directory, instance)
         except OSError as error:
             where = error.filename or self._directories[0]
@@ -121,12 +126,13 @@ class Place:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield directory
         finally:
+            fcntl.flock(fd, fcntl.LOCK_UN)  # a copy forked meanwhile would hold it on
             os.close(fd)
 
     def _begin(self, directory: Path, instance: str) -> sockets.socket:
         end_leftovers(directory)
         path = directory / f"{self._name}.sock"
-        if len(os.fsencode(path)) > _LONGEST:
+        if not _fits(self.owner_socket(_HIGHEST)):
             raise OSError(36, f"too long for a socket (at most {_LONGEST} bytes); set run_dir", str(path))
         path.unlink(missing_ok=True)
         ledger = Ledger.open(directory, instance)
@@ -158,6 +164,10 @@ def _run(path: Path, instance: str, listener: int, ledger: Path, lock: int, log:
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, cwd="/", start_new_session=True,
         pass_fds=[fd for fd in (listener, lock) if fd >= 0],
     ).wait()  # it makes itself nobody's child at once
+
+
+def _fits(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _LONGEST
 
 
 def _connect(path: Path) -> sockets.socket:
