@@ -223,8 +223,8 @@ def test_cwd_that_comes_back_is_entered(cwd: Path) -> None:
 
 def launch(program: Path | str, cwd: Path, *args: str, env: Mapping[str, str] | None = None) -> Launch:
     return Launch(
-        argv=(str(program), *args), cwd=str(cwd), env=env or {}, instance="cafe", id="agent", run=1, stop_signal="SIGTERM",
-        stop_timeout=10.0,
+        argv=(str(program), *args), cwd=str(cwd), env=env or {}, instance="cafe", id="agent", run=1,
+        stop_signal="SIGTERM", stop_timeout=10.0,
     )
 
 
