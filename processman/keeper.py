@@ -385,7 +385,7 @@ class Keeper:
     def take_lease(self, client: Client, hello: Message) -> None:
         """Let *client*, or the process that it names, hold a lease."""
         generation, pid = hello.get("control"), hello.get("pid")
-        self.linger = _seconds(hello["linger"])
+        linger = _seconds(hello["linger"])
         client.generation = None if generation is None else float(generation)
         client.pidfd = _pidfd(client.pid if pid is None else int(pid))
         client.foreign = pid is not None
@@ -396,7 +396,7 @@ class Keeper:
         client.lease = True
         client.counts = bool(hello.get("counts", True))
         if client.counts:
-            self.deadline = None
+            self.linger, self.deadline = linger, None
         client.send({"processman": PROTOCOL, "pid": os.getpid(), "instance": self.instance,
                      "led": self.owner is not None})
 

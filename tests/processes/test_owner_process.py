@@ -12,7 +12,7 @@ import psutil
 import pytest
 from support import child, until, wait_for_line
 
-from processman import Config, Manager
+from processman import Config, Manager, hosts
 
 
 @pytest.fixture
@@ -80,3 +80,20 @@ def test_one_that_is_killed_is_followed_by_another_that_adopts(managers: list[Ma
     after = manager.status("p")
     assert (after.pid, after.run, after.restart_count) == (before.pid, before.run, 0)
     assert owner(directory).pid != killed.pid
+
+
+def test_processes_outlive_hosts_that_something_starts_again(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P15: how long is for the hosts to say, not for who leads for them."""
+    monkeypatch.setattr(hosts, "is_supervised", lambda: True)
+    first, second = (Manager(Config(data_dir=directory / "data", engine="keeper", owner="process")) for _ in "12")
+    first.register(child("p", "waits.py"))
+    first.start()
+    wait_for_line(first, "p", "ready")
+    pid = first.status("p").pid
+    first.stop()
+    second.start()
+    assert second.status("p").pid == pid
+    second.stop()
+    until(lambda: programs(directory) == [])
