@@ -36,8 +36,8 @@ class Channel:
         """
         data = json.dumps(message).encode() + b"\n"
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-        sent = self._connection.sendmsg([data], rights)
-        self._connection.sendall(data[sent:])
+        if rest := data[self._connection.sendmsg([data], rights):]:
+            self._connection.sendall(rest)  # not even nothing, else: an answer may be there already, and its end
 
     def receive(self, timeout: float | None = None) -> dict[str, Any] | None:
         """Return the next message; ``None`` when *timeout* seconds are over, and at the end."""

@@ -103,7 +103,8 @@ class Client:
         """Send one line, and descriptors beside it."""
         data = json.dumps(message).encode() + b"\n"
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-        self.connection.sendall(data[self.connection.sendmsg([data], rights):])
+        if rest := data[self.connection.sendmsg([data], rights):]:
+            self.connection.sendall(rest)
 
     def receive(self) -> list[Message] | None:
         """Return the messages that have come; ``None`` at the end."""

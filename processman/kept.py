@@ -167,7 +167,8 @@ class KeptLeader:
 
 
 def _ask(channel: Channel, message: dict[str, Any], descriptors: tuple[int, ...]) -> dict[str, Any]:
-    channel.send(message, descriptors)
+    with suppress(ConnectionError):  # it may have said why already, and gone
+        channel.send(message, descriptors)
     answer = channel.receive(_PATIENCE)
     if answer is None:
         raise ConnectionError("the keeper is gone" if channel.ended else "the keeper does not answer")

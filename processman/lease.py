@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from . import private
@@ -124,11 +125,9 @@ def _greet(place: Place, instance: str, hello: Mapping[str, object]) -> tuple[Ch
     old = False
     for _ in range(_TRIES):
         channel = Channel(place.connect(instance, instead=old))
-        try:
+        with suppress(ConnectionError):  # it may have refused us already, and gone
             channel.send(hello)
-            answer = channel.receive()
-        except OSError:
-            answer = None
+        answer = channel.receive()
         if answer is not None and "refused" not in answer:
             return channel, answer
         channel.close()
