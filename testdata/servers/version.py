@@ -1,0 +1,2 @@
+"""What is edited under a reloader."""
+VERSION = 0
