@@ -50,7 +50,10 @@ class Output:
         self._left = _DRAIN
         try:
             for stream in STREAMS:
-                self._begin(stream, left.pop(0) if reading else self._pipe())
+                if not reading:
+                    left.append(self._pipe())
+                self._begin(stream, left[0])
+                left.pop(0)  # its thread closes it
         except BaseException:
             for fd in left:
                 os.close(fd)
@@ -87,12 +90,8 @@ class Output:
     def _begin(self, stream: Stream, reading: int) -> None:
         done = _thread.allocate_lock()
         done.acquire()
-        try:
-            # two at every restart: threading.Thread would wait for each to begin, a third of a restart's time
-            _thread.start_new_thread(self._guard, (reading, stream, done))
-        except BaseException:
-            os.close(reading)
-            raise
+        # two at every restart: threading.Thread would wait for each to begin, a third of a restart's time
+        _thread.start_new_thread(self._guard, (reading, stream, done))
         self._readers.append(done)
 
     def _guard(self, fd: int, stream: Stream, done: _thread.LockType) -> None:

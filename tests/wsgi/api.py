@@ -36,6 +36,9 @@ class FakeManager:
     #: what the next actions and looks raise
     failure: Exception | None = None
 
+    def share(self) -> None:
+        """Nothing is to be shared."""
+
     def add(self, id: str = "web", status: State = State.RUNNING, **more: Any) -> Status:
         config = more.pop("config", None) or ProcessConfig(id=id, script="web.py", cwd="/app")
         self.statuses[id] = Status(id=id, status=status, config=config, **more)
