@@ -374,7 +374,7 @@ def with_uwsgi() -> Callable[[str], list[str]]:
     """Give what makes a command line of uWSGI, which has to be compiled, so it may be missing anywhere."""
     found = shutil.which("uwsgi", path=str(BIN))
     if found is None:
-        pytest.skip("uWSGI is not installed: it has to be compiled")
+        missing("uWSGI is not installed: it has to be compiled")
     fixed = [str(found), "--http-socket", "127.0.0.1:0", "--die-on-term", "--need-app"]
     return lambda arguments: [*fixed, *arguments.split()]
 
