@@ -6,12 +6,39 @@ import json
 import os
 import select
 import socket
+import struct
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 _INT = array.array("i").itemsize
+_CREDENTIALS = struct.Struct("3i")
+
+
+def connect(path: str) -> socket.socket:
+    """Connect to *path*, where somebody of our user has to listen.
+
+    :raises PermissionError: it is somebody else, in whose hands no environment and no pickle belongs.
+    :raises OSError: nobody does.
+    """
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.connect(path)
+        if not is_ours(connection):
+            raise PermissionError(1, "it belongs to somebody else", path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def is_ours(connection: socket.socket) -> bool:
+    """Tell whether the other end is of our user; where that cannot be told the directory keeps others out."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return bool(_CREDENTIALS.unpack(data)[1] == os.geteuid())
 
 
 class Channel:

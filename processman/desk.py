@@ -5,26 +5,38 @@ pickled.
 """
 from __future__ import annotations
 
+import functools
+import logging
 import os
 import pickle
+import select
 import socket
-import struct
 import threading
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ._version import __version__
+from .caller import CallerGone, working_for
+from .channel import connect, is_ours
 from .errors import ChangingHands
+from .failures import report
 
-_CREDENTIALS = struct.Struct("3i")
+logger = logging.getLogger(__name__)
+
+#: what comes of a connection whose other end is gone
+_LOST = (EOFError, OSError, pickle.UnpicklingError)
+#: seconds until somebody is let in again where there was no descriptor for that
+_PAUSE = 0.1
 
 
 class Pickles:
     """A connection over which any object goes. By socket alone, for where gevent has replaced that."""
 
     def __init__(self, connection: socket.socket) -> None:
+        _not_in_forks().add(connection)
         self._connection = connection
         self._file = connection.makefile("rb")
 
@@ -38,6 +50,12 @@ class Pickles:
         :raises EOFError: there is none.
         """
         return pickle.load(self._file)  # noqa: S301 (who may connect could do anything to us anyway)
+
+    def is_over(self) -> bool:
+        """Tell whether the other end is gone, while it has nothing to say."""
+        poller = select.poll()
+        poller.register(self._connection, select.POLLIN)
+        return bool(poller.poll(0))
 
     def close(self) -> None:
         """End the connection."""
@@ -64,8 +82,9 @@ class Desk:
     def __init__(self, path: Path, manager: object) -> None:
         self._manager = manager
         self._path = path
-        path.unlink(missing_ok=True)
+        self._closed = False
         self._listener = socket.socket(socket.AF_UNIX)
+        _not_in_forks().add(self._listener)
         try:
             self._listener.bind(os.fspath(path))
             path.chmod(0o600)
@@ -76,7 +95,8 @@ class Desk:
             raise
 
     def close(self) -> None:
-        """Let nobody in any more."""
+        """Let nobody in any more, and answer for nothing that is not answered yet."""
+        self._closed = True
         self._path.unlink(missing_ok=True)
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
@@ -87,8 +107,11 @@ class Desk:
             try:
                 connection, _ = self._listener.accept()
             except OSError:
-                return
-            if _user(connection) != os.geteuid():
+                if self._closed:
+                    return
+                threading.Event().wait(_PAUSE)
+                continue
+            if not is_ours(connection):
                 connection.close()
                 continue
             try:
@@ -99,104 +122,115 @@ class Desk:
                 connection.close()
 
     def _serve(self, accepted: socket.socket) -> None:
-        # who asks may be gone at any time
-        with Pickles(accepted) as connection, suppress(EOFError, OSError, pickle.UnpicklingError):
-            version, *asked = connection.recv()
-            if version == __version__:
-                self._answer(connection, *asked)
-            else:
-                connection.send(("error", ChangingHands("cannot ask the owner: it is of another version")))
+        try:
+            # who asks may be gone at any time
+            with suppress(*_LOST, CallerGone), Pickles(accepted) as connection, working_for(connection.is_over):
+                version, asked = connection.recv()
+                if version == __version__:
+                    self._answer(connection, asked)
+                else:
+                    connection.send(("error", ChangingHands("cannot ask the owner: it is of another version")))
+        except Exception:
+            report(logger, "answering another process failed")
 
-    def _answer(
-        self, connection: Pickles, function: Callable[..., Any], args: tuple[object, ...],
-        more: dict[str, object],
-    ) -> None:
+    def _answer(self, connection: Pickles, asked: bytes) -> None:
+        try:
+            result = self._call(connection, asked)
+            if isinstance(result, Iterator):
+                connection.send(("iterate", None))
+                for item in result:
+                    connection.send(("item", item))
+                result = None
+            answer: tuple[str, object] = ("done", result)
+        except (BrokenPipeError, EOFError, CallerGone):
+            raise
+        except Exception as error:
+            answer = ("error", error)
+        if self._closed:  # what has been let go of may be anything by now
+            answer = ("error", ChangingHands("cannot wait for the owner's answer: it has left the lead"))
+        try:
+            connection.send(answer)
+        except (pickle.PicklingError, TypeError, AttributeError):
+            connection.send(("error", RuntimeError(f"{type(answer[1]).__name__}: {answer[1]}")))
+
+    def _call(self, connection: Pickles, asked: bytes) -> Any:
         def ask(*given: object) -> Any:
             connection.send(("ask", given))
             return connection.recv()
 
-        try:
-            given = [ask if isinstance(each, _Asked) else each for each in args]
-            named = {name: ask if isinstance(each, _Asked) else each for name, each in more.items()}
-            result = function(self._manager, *given, **named)
-            if not isinstance(result, Iterator):
-                connection.send(("done", result))
-                return
-            connection.send(("iterate", None))
-            for item in result:
-                connection.send(("item", item))
-            connection.send(("done", None))
-        except (BrokenPipeError, EOFError):
-            raise
-        except Exception as error:
-            try:
-                connection.send(("error", error))
-            except (pickle.PicklingError, TypeError, AttributeError):
-                connection.send(("error", RuntimeError(f"{type(error).__name__}: {error}")))
+        function, args, more = pickle.loads(asked)  # noqa: S301 (as above)
+        given = [ask if isinstance(each, _Asked) else each for each in args]
+        named = {name: ask if isinstance(each, _Asked) else each for name, each in more.items()}
+        return function(self._manager, *given, **named)
 
 
 def ask_owner(
-    connection: Pickles, function: Callable[..., Any], args: tuple[object, ...],
-    more: dict[str, object],
+    connection: Pickles, function: Callable[..., Any], args: tuple[object, ...], more: Mapping[str, object]
 ) -> Any:
     """Have the owner that is connected call *function* with its Manager and *args*; return or raise what that does.
 
-    :raises ChangingHands: it is gone before it has answered.
+    :raises ChangingHands: it is gone before it has answered. So does the iterator that may be the answer.
     """
     mine = [each for each in (*args, *more.values()) if callable(each)]
     given = tuple(_Asked() if callable(each) else each for each in args)
     named = {name: _Asked() if callable(each) else each for name, each in more.items()}
     try:
-        connection.send((__version__, function, given, named))
-        while True:
-            kind, value = connection.recv()
-            match kind:
-                case "ask":
-                    connection.send(mine[0](*value))
-                case "iterate":
-                    return _items(connection)
-                case _:
-                    break
-    except (EOFError, OSError, pickle.UnpicklingError) as error:
-        connection.close()
-        raise ChangingHands("cannot wait for the owner's answer: the lead is changing hands") from error
+        kind, value = _exchange(connection, (__version__, pickle.dumps((function, given, named))))
+        while kind == "ask":
+            kind, value = _exchange(connection, bool(mine[0](*value)))
     except BaseException:
         connection.close()
         raise
+    if kind == "iterate":
+        return _items(connection)
     connection.close()
     if kind == "error":
         raise value
     return value
 
 
+def _exchange(connection: Pickles, *sent: object) -> tuple[str, Any]:
+    """Send something, if there is something to be sent, and return what comes back."""
+    try:
+        for value in sent:
+            connection.send(value)
+        kind, answer = connection.recv()
+    except _LOST as error:
+        raise ChangingHands("cannot wait for the owner's answer: the lead is changing hands") from error
+    return kind, answer
+
+
 def _items(connection: Pickles) -> Iterator[Any]:
     with connection:
-        while True:
-            try:
-                kind, value = connection.recv()
-            except (EOFError, OSError, pickle.UnpicklingError):
-                return  # it ends with who leads
-            if kind == "error":
-                raise value
-            if kind == "done":
-                return
+        kind, value = _exchange(connection)
+        while kind == "item":
             yield value
+            kind, value = _exchange(connection)
+    if kind == "error":
+        raise value
 
 
 def reach_owner(path: Path) -> Pickles | None:
     """Connect to the owner that listens at *path*; ``None`` when it is not there, or not yet."""
-    connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(os.fspath(path))
+        return Pickles(connect(os.fspath(path)))
     except OSError:
-        connection.close()
         return None
-    return Pickles(connection)
 
 
-def _user(connection: socket.socket) -> int:
-    """Return the user of who is connected; where that cannot be told the directory keeps others out."""
-    if not hasattr(socket, "SO_PEERCRED"):
-        return os.geteuid()
-    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    return int(_CREDENTIALS.unpack(data)[1])
+@functools.cache
+def _not_in_forks() -> weakref.WeakSet[socket.socket]:
+    """Return the set of sockets that a forked copy of this process closes.
+
+    Else who waits for an answer of a process that was killed would wait for the end of its copies, too.
+    """
+    held: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def close() -> None:
+        for each in held:
+            if each.fileno() >= 0:
+                os.close(each.detach())
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=close)
+    return held

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from .caller import wait_for
 from .errors import AlreadyRunning, Overruled, ProcessmanError, StartFailed, WaitTimeout
 from .lifecycle import Restart, Start, Stop
 from .states import State, Status
@@ -59,7 +60,7 @@ class Inbox:
         self._messages: deque[Message] = deque()
         self._history: deque[Status] = deque([status], _HISTORY)
         self._published = 1
-        self._closed = False
+        self._closed = self._left = False
 
     def post(self, message: Message, *, wake: bool = True) -> None:
         """Hand *message* to the supervisor. Any thread; never waits. Without *wake*, somebody else wakes it."""
@@ -71,10 +72,10 @@ class Inbox:
         if wake:
             self._wake()
 
-    def close(self) -> None:
-        """Answer what was asked too late, now and in future. The supervisor only."""
+    def close(self, *, left: bool = False) -> None:
+        """Answer what was asked too late, now and in future; *left*: it goes on. The supervisor only."""
         with self._news:
-            self._closed = True
+            self._closed, self._left = True, left
             for message in self._messages:
                 self._answer_late(message)
             self._messages.clear()
@@ -83,7 +84,8 @@ class Inbox:
     def _answer_late(self, message: Message) -> None:
         if isinstance(message, Ticket):
             message.answered = message.taken = True
-            message.error = Overruled(self.status.id, self.status) if message.wants_it_up else None
+            undone = message.wants_it_up or self._left
+            message.error = Overruled(self.status.id, self.status) if undone else None
 
     def take(self) -> Message | None:
         """Return the next message; what follows it is not lost if it fails. The supervisor only."""
@@ -113,7 +115,7 @@ class Inbox:
     def wait_taken(self, ticket: Ticket) -> None:
         """Wait until the supervisor has accepted or refused *ticket*; raise its refusal."""
         with self._news:
-            self._news.wait_for(lambda: ticket.taken)
+            wait_for(self._news, lambda: ticket.taken, None)
         if isinstance(ticket.error, AlreadyRunning):  # any other error came of what was accepted
             raise ticket.error
 
@@ -123,7 +125,7 @@ class Inbox:
         :raises WaitTimeout: there was none in *timeout* seconds.
         """
         with self._news:
-            answered = self._news.wait_for(lambda: ticket.answered, timeout)
+            answered = wait_for(self._news, lambda: ticket.answered, timeout)
         if not answered:
             raise WaitTimeout(self.status.id, self.status)
         if ticket.error is not None:
@@ -149,7 +151,7 @@ class Inbox:
     def _next(self, seen: int, deadline: float | None) -> tuple[list[Status], int, bool]:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         with self._news:
-            if not self._news.wait_for(lambda: self._published > seen or self._closed, left):
+            if not wait_for(self._news, lambda: self._published > seen or self._closed, left):
                 raise WaitTimeout(self.status.id, self.status)
             new = self._published - seen
             return list(self._history)[-new:] if new else [], self._published, self._closed

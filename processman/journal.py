@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from .caller import wait_for
 from .events import Gap, LogLine, Stream
 from .lines import Block, split
 
@@ -122,7 +123,7 @@ class Journal:
         Empty when the time is over or the journal is closed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._last > after or self.closed, timeout)
+            wait_for(self._changed, lambda: self._last > after or self.closed, timeout)
             chunks = self._since(after)
         items = tuple(item for item in _expand(self.process_id, chunks) if item.seq > after)[:limit]
         if not items:

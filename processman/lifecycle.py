@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -123,6 +124,8 @@ class Past(NamedTuple):
     spec: str
     #: its journal, where there was time to leave it
     log: bytes = b""
+    #: when this run began
+    start_time: datetime | None = None
 
 
 class Lifecycle:

@@ -10,7 +10,7 @@ from typing import Any
 from . import foreground
 from .config import Config, ProcessConfig
 from .engine import Engine
-from .errors import NotStarted
+from .errors import ChangingHands, NotStarted
 from .events import Event, Gap, LogLine
 from .inbox import one_of
 from .journal import KEEP_LINES
@@ -26,8 +26,8 @@ def _by_owner(method: Callable[..., Any]) -> Any:
     """Have the owner do it where this Manager follows."""
     @functools.wraps(method)
     def call(self: Manager, *args: object, **more: object) -> Any:
-        seat = self._life.followed
-        return method(self, *args, **more) if seat is None else seat.call(call, *args, **more)
+        follows = self._life.followed is not None
+        return self.at_owner(call, *args, **more) if follows else method(self, *args, **more)
 
     return call
 
@@ -254,15 +254,30 @@ class Manager:
             return ()
         return process.journal.tail(lines)
 
-    @_by_owner
     def follow(self, id: str, after: int | None = None, timeout: float | None = None) -> Iterator[LogLine | Gap]:
         """Iterate over the lines of process *id* as they come, from now on or after number *after*.
 
         Ends when the manager stops, the process is removed, or nothing came for *timeout* seconds. A
         :class:`Gap` says that lines were dropped before this reader came for them.
         """
+        if self._life.followed is not None:
+            after = self.at_owner(_last_line, id) if after is None else after
+            return self._follow_owner(self.at_owner(Manager.follow, id, after, timeout), id, after, timeout)
         journal = self._ready(id).journal
         return journal.follow(journal.last if after is None else after, timeout)
+
+    def _follow_owner(
+        self, items: Iterator[LogLine | Gap], id: str, after: int, timeout: float | None
+    ) -> Iterator[LogLine | Gap]:
+        """Iterate over *items* that the owner gives, and go on with what the next one does."""
+        while True:
+            try:
+                for item in items:
+                    after = after + item.missed if isinstance(item, Gap) else item.seq
+                    yield item
+                return
+            except ChangingHands:
+                items = self.follow(id, after, timeout)
 
     def subscribe(self, callback: Callable[[Event], None]) -> Callable[[], None]:
         """Call *callback* with each :class:`Event`, in order, from one thread of the manager's own.
@@ -287,6 +302,18 @@ class Manager:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.ids)
+
+    def at_owner(self, function: Callable[..., Any], *args: object, **more: object) -> Any:
+        """Have *function*, of a module, called where the owner is, with its Manager and *args*.
+
+        Returns or raises what that does. What is more, a function among *args* is called back here.
+
+        :raises ChangingHands: nobody leads, or who led has gone in the middle of it.
+
+        .. versionadded:: 0.2
+        """
+        seat = self._life.followed
+        return function(self, *args, **more) if seat is None else seat.call(function, *args, **more)
 
     # -- inside ------------------------------------------------------------------
     def _ask(self, id: str, input: Start | Stop | Restart, *, wait: bool, timeout: float | None) -> None:
@@ -314,6 +341,10 @@ class Manager:
         self._life.check_owner()
         if self._observers.is_calling():
             raise RuntimeError("cannot wait inside a subscriber's callback: it would wait for itself")
+
+
+def _last_line(manager: Manager, id: str) -> int:
+    return manager._ready(id).journal.last  # noqa: SLF001
 
 
 def _unstarted(config: ProcessConfig) -> Status:

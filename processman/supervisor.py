@@ -90,6 +90,7 @@ def _first_status(config: ProcessConfig, past: Past | None) -> Status:
     ended = past.exit or Exit()
     return dataclasses.replace(
         status, status=past.state, pid=past.pid, run=past.run, restart_count=max(0, past.run - 1),
+        start_time=past.start_time,
         last_error=past.last_error, exit_code=ended.code, signal=ended.signal,
     )
 
@@ -134,7 +135,7 @@ class Supervisor(threading.Thread):
                     step()
                 except Exception as error:  # each step has its turn, whatever fails in another
                     self._broken(error)
-        self.inbox.close()  # first what others wait for
+        self.inbox.close(left=self._left)  # first what others wait for
         self._journal.close()
         self._unwatch()
         self._waiter.close()
@@ -159,7 +160,7 @@ class Supervisor(threading.Thread):
         except OSError:
             self._feed(Exited(Exit()))
         else:
-            self._feed(self._take_in(self._child))
+            self._feed(self._take_in(self._child, self._status.start_time))
 
     def _obey(self) -> None:
         while not self._left and (message := self.inbox.take()) is not None:
@@ -223,6 +224,8 @@ class Supervisor(threading.Thread):
 
     def _leave(self) -> None:
         self._left = True
+        for ticket in list(self._tickets):
+            self._answer(ticket, Overruled(self._config.id, self._status))
         if self._child is not None:
             self._child.leave()
             self._child = None
@@ -297,11 +300,11 @@ class Supervisor(threading.Thread):
         )
         return prepared
 
-    def _take_in(self, child: Child) -> Spawned:
+    def _take_in(self, child: Child, start_time: datetime | None = None) -> Spawned:
         self._surroundings.spawned(child)
         self._status = dataclasses.replace(
             self._status, pid=child.pid, since=self._clock() - child.age,
-            start_time=datetime.now(UTC) - timedelta(seconds=child.age),
+            start_time=start_time or datetime.now(UTC) - timedelta(seconds=child.age),
         )
         return Spawned(child.age)
 

@@ -19,7 +19,7 @@ FLOORS = {
     0: """_version config debounce duration environment errors events failures lifecycle lines
     masking private problems
           restart schema states""",
-    1: """bridge channel child configured desk engine filewatch foreground hosts inbox interpreter journal
+    1: """bridge caller channel child configured desk engine filewatch foreground hosts inbox interpreter journal
           keeper kept launch lease ledger leftovers loader local observers orphans owner place reader roots
           sources table tree visit waiters wake""",
     2: "supervisor managed",
