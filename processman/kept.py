@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from .channel import Channel
@@ -31,6 +32,8 @@ class KeptEngine:
         self._lease, self._key = lease, grant.key
         self._notes, self._children = dict(grant.notes), dict(grant.children)
         self._removed = {id: note["removed"] for id, note in grant.notes.items() if "removed" in note}
+        #: what is to be told to a new keeper, should this one be lost
+        self._noted = dict(grant.notes)
         self._table = ProcessTable()
         self._renewed = threading.Condition(threading.Lock())
         waiters = Waiters()
@@ -41,6 +44,8 @@ class KeptEngine:
         """Go on with another keeper; the one before is gone, and all that it held."""
         with self._renewed:
             self._lease, self._key, self.instance = lease, grant.key, lease.instance
+            for id in self._noted:
+                self._tell(id)
             self._renewed.notify_all()
 
     def past(self, id: str) -> Past | None:
@@ -54,8 +59,9 @@ class KeptEngine:
         elif state in ALIVE:
             state = State.CRASHED
         ended = Exit(code=note["code"], signal=note["signal"])
+        began = None if note["began"] is None else datetime.fromtimestamp(note["began"], UTC)
         return Past(state=state, run=note["run"], last_error=note["error"], exit=ended, pid=pid, spec=note["spec"],
-                    log=self._lease.take_log(id))
+                    log=self._lease.take_log(id), start_time=began)
 
     def left(self) -> Sequence[Configured]:
         """Return what an earlier owner left and nobody has asked about."""
@@ -68,9 +74,11 @@ class KeptEngine:
     def remember(self, status: Status, configured: Configured) -> None:
         """Note what an owner after us has to know."""
         self._removed.pop(status.id, None)
+        began = None if status.status is State.STARTING else status.start_time  # else it is that of the last run
         self._note(status.id, {
             "status": status.status, "run": status.run, "error": status.last_error, "code": status.exit_code,
             "signal": status.signal, "spec": configured.spec, "configured": configured.dump(),
+            "began": began and began.timestamp(),
         })
 
     def forget(self, configured: Configured) -> None:
@@ -88,8 +96,13 @@ class KeptEngine:
         self._note(id, {})
 
     def _note(self, id: str, note: dict[str, object]) -> None:
-        with suppress(OSError):  # the keeper is gone: the next one is told of what comes next
-            self._lease.note(id, note)
+        with self._renewed:
+            self._noted[id] = note
+            self._tell(id)
+
+    def _tell(self, id: str) -> None:
+        with suppress(OSError):  # the keeper is gone: the next one will be told
+            self._lease.note(id, self._noted[id])
 
     def spawn(self, launch: Launch, journal: Journal) -> TreeChild:
         """Have a process started whose output goes to *journal*. On any error nothing is left."""

@@ -81,7 +81,7 @@ class Lease:
     def owner(self) -> int | None:
         """Return the pid of who has control."""
         answer = self._place.ask(WHO)
-        return answer["owner"] if answer else None
+        return answer.get("owner") if answer else None
 
     def leave_log(self, id: str, log: bytes) -> None:
         """Leave the journal of process *id* to the next owner.

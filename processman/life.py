@@ -28,6 +28,7 @@ from .errors import (
     WaitTimeout,
 )
 from .leftovers import end_leftovers
+from .lifecycle import Stop
 from .managed import ManagedProcess
 from .observers import Observers
 from .runtime import Runtime, configurations
@@ -77,6 +78,7 @@ class Life:
         self._seat: Seat | None = None
         self._desk: Desk | None = None
         self._runtime: Runtime | None = None
+        self._merging = threading.Lock()  # what a host configures is taken in one after the other
         #: by id, how new the host is that configured it, where that is a follower
         self._generations: dict[str, float] = {}
 
@@ -148,13 +150,15 @@ class Life:
         with self._lock:
             runtime = self._runtime if self._phase is _Phase.STARTED else None
             configured = Configured(process, lasting=self.started)
-            merges = self._seat is not None and runtime is not None and runtime.is_same(configured)
-            if process.id in self._registered or (process.id in self.processes and not merges):
+            told = process.id in self.processes and process.id in self._generations  # by a follower, before us
+            if process.id in self._registered or (process.id in self.processes and not told):
                 raise DuplicateProcess(process.id)
-            managed = runtime.manage(configured) if runtime is not None and not merges else None
+            managed = runtime.manage(configured) if runtime is not None and not told else None
             self._registered[process.id] = process
         if managed is not None:
             self._begin(managed)
+        elif told and (seat := self._seat) is not None:
+            self.merge(configured, seat.generation)
         self._tell([configured])
 
     def forget(self, id: str, process: ManagedProcess | None) -> bool:
@@ -163,6 +167,7 @@ class Life:
             if self.processes.get(id) is not process:
                 return False
             self._registered.pop(id, None)
+            self._generations.pop(id, None)
             if self._runtime is not None:
                 self._runtime.forget(id)
             return True
@@ -230,6 +235,7 @@ class Life:
         with self._lock:
             self._owner = os.getpid()
             self._runtime = runtime
+            self._generations = {}
             self._phase = _Phase.STARTED
             late = [config for id, config in self._registered.items() if id not in runtime.processes]
             # registered while the file was read
@@ -242,6 +248,8 @@ class Life:
     def _begin(self, process: ManagedProcess) -> None:
         self._observers.publish("registered", process.status)
         process.begin()
+        if self._phase is not _Phase.STARTED:  # it has ended meanwhile, and has not seen this one
+            process.ask(Stop(), last=True) if self._seat is None else process.leave()
 
     def _end(self, deadline: float | None, *, leaving: bool) -> dict[str, tuple[str, ...]]:
         """End what runs, or leave it to who holds a lease as well; return what could not be ended."""
@@ -250,6 +258,7 @@ class Life:
         self._close_desk()
         if runtime is not None and seat is not None and (seat.others or (leaving and seat.linger)):
             runtime.hand_over()
+            self._runtime = None  # what others do with it is not known
         elif runtime is not None:
             survivors = runtime.stop(deadline)
         if seat is not None:
@@ -286,7 +295,12 @@ class Life:
         elif self._config.owner == "process" or hosts.cannot_lead():
             part = Part.FOLLOW
         self._seat = Seat(self._config, linger=linger, lead=self._lead_kept, lose=self._lose_lead, part=part)
-        self._seat.take()
+        try:
+            self._seat.take()
+        except BaseException:
+            self._seat.close()
+            self._seat = None
+            raise
 
     def _lead_kept(self, engine: KeptEngine) -> None:
         """Become the owner. Called while this starts, or later by the thread that waits for control."""
@@ -299,8 +313,12 @@ class Life:
             except ProcessmanError as error:  # somebody has to lead
                 logger.error("%s", error)
                 configs = [Configured(config) for config in registered]
-            self._lead(engine, configs)
-            self._desk = self._seat.serve(self._manager)
+            try:
+                self._lead(engine, configs)
+                self._desk = self._seat.serve(self._manager)
+            except BaseException:
+                self._lose_lead()
+                raise
 
     def _lose_lead(self) -> None:
         """Become a follower: the keeper is lost with all that it held, and another host leads at the next."""
@@ -330,24 +348,27 @@ class Life:
                 logger.warning("%s", error)
 
     def merge(self, configured: Configured, generation: float) -> None:
-        """Take in what a follower has configured: the newest host knows best."""
+        """Take in what a host has configured: the newest one knows best."""
         id = configured.config.id
-        with self._lock:
-            runtime, seat = self._runtime, self._seat
-            if runtime is None or seat is None or runtime.is_same(configured):
-                return
-            if runtime.was_removed(configured) and not configured.lasting:
-                return
-            known = runtime.processes.get(id)
-            if known is not None and generation <= self._generations.get(id, seat.generation):
-                return
-            self._generations[id] = generation
-        if known is not None:
-            logger.info("process %r is configured otherwise by a newer host, and restarted", id)
-            self._manager.remove(id)
-        with self._lock:
-            managed = runtime.manage(configured)
-        self._begin(managed)
+        with self._merging:
+            with self._lock:
+                runtime, seat = self._runtime, self._seat
+                if runtime is None or seat is None or self._phase is not _Phase.STARTED:
+                    raise ChangingHands("cannot register a process: the lead is changing hands")
+                if runtime.was_removed(configured) and not configured.lasting:
+                    return
+                known = id in runtime.processes
+                if known and generation <= self._generations.get(id, seat.generation):
+                    return
+                self._generations[id] = generation
+                managed = None if known else runtime.manage(configured)
+            if known and not runtime.is_same(configured):
+                logger.info("process %r is configured otherwise by a newer host, and restarted", id)
+                runtime.let_go(id)
+                with self._lock:
+                    managed = runtime.replace(configured)
+            if managed is not None:
+                self._begin(managed)
 
 
 def merge(manager: Manager, configs: Sequence[Configured], generation: float) -> None:

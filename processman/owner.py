@@ -61,6 +61,7 @@ class Seat:
         self._lead, self._lose = lead, lose
         self._instance = os.urandom(8).hex()
         self._closed = False
+        self._changing = threading.Lock()  # which lease is held, and whether any is
         self.engine: KeptEngine | None = None
         self._lease = self._take()
         self._grant = self._control(self._lease)
@@ -84,8 +85,9 @@ class Seat:
 
     def close(self) -> None:
         """Give the lease back."""
-        self._closed = True
-        self._lease.close()
+        with self._changing:
+            self._closed = True
+            self._lease.close()
 
     def forget(self) -> None:
         """Let go of it in a forked copy: it is held by the process that was forked."""
@@ -94,6 +96,7 @@ class Seat:
 
     def serve(self, manager: object) -> Desk:
         """Answer what followers ask *manager*, from now on."""
+        self._place.forget_owners()
         return Desk(self._place.owner_socket(os.getpid()), manager)
 
     def call(self, function: Callable[..., Any], *args: object, **more: object) -> Any:
@@ -131,7 +134,20 @@ class Seat:
     def _begin(self, grant: Grant) -> None:
         self.engine = KeptEngine(self._lease, grant)
         self._instance = self.engine.instance
-        self._lead(self.engine)
+        try:
+            self._lead(self.engine)
+        except BaseException:
+            self.engine = None
+            self._change(self._take())  # somebody else may be able to
+            raise
+
+    def _change(self, lease: Lease) -> None:
+        """Hold *lease* instead of the one before, unless none is to be held any more."""
+        with self._changing:
+            self._lease.close()
+            self._lease = lease
+            if self._closed:
+                lease.close()
 
     def _run(self) -> None:
         while not self._closed:
@@ -158,11 +174,13 @@ class Seat:
             self._lose()
             return
         logger.warning("the keeper is gone, and what it held: a new one is begun")
-        self._lease.close()
         if self.engine is None:
             threading.Event().wait(_PRECEDENCE)
-        self._lease = lease = self._take()
+        lease = self._take()
+        self._change(lease)
         grant = self._control(lease)
+        if self._closed:
+            return
         if grant is None and self.engine is not None:
             self.engine = None
             self._lose()

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import private
-from .channel import Channel
+from .channel import Channel, connect
 from .config import Config
 from .errors import ProcessmanError
 from .ledger import Ledger
@@ -47,6 +47,11 @@ class Place:
         """Return where the owner with this *pid* listens."""
         return self.socket.with_name(f"{self._name}.{pid}.owner")
 
+    def forget_owners(self) -> None:
+        """Remove the sockets of owners that were killed. Who leads may, for there is no other."""
+        for path in self.socket.parent.glob(f"{self._name}.*.owner"):
+            path.unlink(missing_ok=True)
+
     def log(self, id: str) -> Path:
         """Return where the journal of process *id* is left while the lead changes hands."""
         return self.socket.with_name(f"{self._name}.{id}.journal")
@@ -55,7 +60,7 @@ class Place:
         """Connect to the keeper that there is."""
         for path in self._paths(".sock"):
             with suppress(FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
-                return _connect(path) if _fits(path) else None
+                return connect(os.fspath(path)) if _fits(path) else None
         return None
 
     def ask(self, message: Mapping[str, object]) -> dict[str, Any] | None:
@@ -144,7 +149,7 @@ class Place:
             path.chmod(0o600)
             listener.listen(_BACKLOG)  # by us, so that there is no waiting until it listens
             _run(path, instance, listener.fileno(), ledger.path, lock, log)
-            return _connect(path)
+            return connect(os.fspath(path))
 
 
 @contextmanager
@@ -168,16 +173,6 @@ def _run(path: Path, instance: str, listener: int, ledger: Path, lock: int, log:
 
 def _fits(path: Path) -> bool:
     return len(os.fsencode(path)) <= _LONGEST
-
-
-def _connect(path: Path) -> sockets.socket:
-    connection = sockets.socket(sockets.AF_UNIX)
-    try:
-        connection.connect(os.fspath(path))
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from .local import LocalEngine
 from .managed import ManagedProcess
 from .observers import Observers
 from .roots import pocketbase_files
-from .states import State, Status
+from .states import ALIVE, Exit, State, Status
 from .supervisor import Surroundings
 from .table import import_psutil
 
@@ -81,11 +81,30 @@ class Runtime:
         self._ending = False
         #: by id, in the order of registration; copied on write, so that looking takes no lock
         self.processes: Mapping[str, ManagedProcess] = {}
+        #: what an earlier owner left and no host brings along, on its way to its end
+        self._dismissed: list[ManagedProcess] = []
 
     def manage(self, configured: Configured) -> ManagedProcess:
         """Return a process that is supervised, and not started yet."""
+        return self._add(configured, self._engine.past(configured.config.id))
+
+    def let_go(self, id: str) -> None:
+        """End the supervision of process *id*, which goes on, so that it can be replaced."""
+        process = self.processes[id]
+        process.leave()
+        process.join(_PATIENCE)
+
+    def replace(self, configured: Configured) -> ManagedProcess:
+        """Return a process that is configured otherwise and goes on where the one before was let go of."""
+        return self._add(configured, _past(self.processes[configured.config.id]))
+
+    def _add(self, configured: Configured, past: Past | None) -> ManagedProcess:
+        process = self._make(configured, past)
+        self.processes = {**self.processes, configured.config.id: process}
+        return process
+
+    def _make(self, configured: Configured, past: Past | None) -> ManagedProcess:
         config = configured.config
-        past = self._engine.past(config.id)
         process = ManagedProcess(configured, Surroundings(
             engine=self._engine,
             past=past,
@@ -97,7 +116,6 @@ class Runtime:
         if past is not None and past.log:
             process.journal.restore(past.log)
         self._bridge.follow(process.journal)
-        self.processes = {**self.processes, config.id: process}
         return process
 
     def manage_all(self, configs: Iterable[Configured]) -> Sequence[ManagedProcess]:
@@ -107,7 +125,7 @@ class Runtime:
         except BaseException:
             for process in self.processes.values():  # so that they end, and give back what they hold
                 process.begin(idle=True)
-            self.stop(None)
+            self.hand_over()
             raise
 
     def is_same(self, configured: Configured) -> bool:
@@ -125,21 +143,21 @@ class Runtime:
 
     def _dismiss(self, configured: Configured) -> None:
         logger.info("process %r is configured no longer, and ended", configured.config.id)
-        process = self.manage(configured)
+        process = self._make(configured, self._engine.past(configured.config.id))
+        self._dismissed.append(process)
         process.ask(Stop(), last=True, wake=False)
         process.begin(idle=True)
-        self._let_go(configured.config.id)
-        self._engine.dismiss(configured.config.id)
 
     def wait_for_all(self) -> None:
         """Wait until what an earlier owner left running is in our hands."""
+        deadline = time.monotonic() + _PATIENCE
         for process in self.processes.values():
             with suppress(WaitTimeout):
-                process.wait_for(_is_in_hand, _PATIENCE)
+                process.wait_for(_is_in_hand, max(0.0, deadline - time.monotonic()))
 
     def hand_over(self) -> None:
         """Let go of every process; they go on, and somebody else is to supervise them."""
-        processes = [process for process in self.processes.values() if process.supervised]
+        processes = self._supervised()
         for process in processes:
             process.leave()
         for process in processes:
@@ -170,7 +188,7 @@ class Runtime:
         :raises WaitTimeout: the time is over, and everything goes on as asked.
         """
         self._ending = True
-        processes = [process for process in self.processes.values() if process.supervised]
+        processes = self._supervised()
         with _taking_turns():
             asked = [(process, process.ask(Stop(), last=True, wake=False)) for process in processes]
             self._engine.wake_all()
@@ -180,6 +198,9 @@ class Runtime:
                 process.join(1.0)
         self._close(abandon=bool(survivors))
         return survivors
+
+    def _supervised(self) -> Sequence[ManagedProcess]:
+        return [process for process in (*self.processes.values(), *self._dismissed) if process.supervised]
 
     def _close(self, *, abandon: bool) -> None:
         self._watches.close()
@@ -199,6 +220,8 @@ class Runtime:
     def _published(self, configured: Configured, status: Status, entered: bool) -> None:
         if entered and not self._ending:  # whom we end the next host starts
             self._engine.remember(status, configured)
+            if status.id not in self.processes and status.status not in ALIVE:
+                self._engine.dismiss(status.id)
         if entered:
             self._observers.publish(status.status.value, status)
 
@@ -219,6 +242,20 @@ class Runtime:
 
 def _is_in_hand(status: Status) -> bool:
     return status.pid is not None or status.status is not State.STARTING
+
+
+def _past(process: ManagedProcess) -> Past:
+    """Return where *process* is left by who supervised it here."""
+    status = process.status
+    state = status.status
+    if state in ALIVE:
+        lives = State.STOPPING if state is State.STOPPING else State.RUNNING
+        state = State.CRASHED if status.pid is None else lives
+    return Past(
+        state=state, run=status.run, last_error=status.last_error, pid=status.pid,
+        exit=Exit(code=status.exit_code, signal=status.signal), spec=process.configured.spec,
+        log=process.journal.dump(), start_time=status.start_time,
+    )
 
 
 def _first(configured: Configured, past: Past | None) -> Start | Restart | Stop | None:
