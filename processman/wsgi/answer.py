@@ -46,6 +46,13 @@ class Refused(Exception):
         self.data = data or {}
         self.headers = headers or {}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return _refused, (self.status, self.message, dict(self.data), dict(self.headers))
+
+
+def _refused(status: int, message: str, data: Mapping[str, object], headers: Mapping[str, str]) -> Refused:
+    return Refused(status, message, data=data, headers=headers)
+
 
 def meaning(error: ProcessmanError) -> Refused | None:
     """Return what *error* of the manager is over HTTP; ``None`` when it should not have got this far."""

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ from werkzeug.wrappers import Request
 
 from ..journal import KEEP_LINES
 from .answer import Refused, dump
+from .wire import Wire
 
 if TYPE_CHECKING:
     from ..manager import Manager
-    from .wire import Wire
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +32,15 @@ class Call:
     id: str = ""
 
 
-def answer(manager: Manager, wire: Wire, request: Request, name: str) -> str:
-    """Do what *request* asks for; return the JSON.
+def answer(manager: Manager, environ: Mapping[str, str], name: str) -> str:
+    """Do what the request *environ* asks for in the *name* of somebody who may; return the JSON.
 
     :raises Refused: there is no such route, or it cannot be asked for like this.
     :raises ProcessmanError: the manager refused.
     """
+    request = Request(dict(environ), populate_request=False)
     route, arguments = _match(request)
-    return route(Call(manager, wire, request, name, **arguments))
+    return route(Call(manager, Wire(manager.config), request, name, **arguments))
 
 
 def _match(request: Request) -> tuple[Callable[[Call], str], dict[str, str]]:

@@ -36,6 +36,9 @@ class FakeManager:
     #: what the next actions and looks raise
     failure: Exception | None = None
 
+    def at_owner(self, function: Callable[..., Any], *args: Any) -> Any:
+        return function(self, *args)
+
     def share(self) -> None:
         """Nothing is to be shared."""
 
