@@ -11,8 +11,10 @@ from pathlib import Path
 import psutil
 import pytest
 from support import child, until, wait_for_line
+from werkzeug.test import Client
 
 from processman import Config, Manager, hosts
+from processman.wsgi import create_app
 
 
 @pytest.fixture
@@ -97,3 +99,20 @@ def test_processes_outlive_hosts_that_something_starts_again(
     assert second.status("p").pid == pid
     second.stop()
     until(lambda: programs(directory) == [])
+
+
+def test_the_api_of_a_follower_is_answered_where_secrets_are_known(managers: list[Manager]) -> None:
+    """S13"""
+    manager = managers[0]
+    manager.register(child("p", "waits.py", "correct horse", env={"API_KEY": "correct horse"}))
+    manager.start()
+    wait_for_line(manager, "p", "ready")
+    client = Client(create_app(manager, auth=lambda _: True))
+    (shown,) = client.get("/list").json
+    assert (shown["status"], shown["config"]["args"]) == ("running", ["****"])
+    assert client.get("/p/logs").json[-1]["content"] == "ready"
+    assert client.post("/nobody/stop").json == {"data": {}, "message": "Process not found.", "status": 404}
+    assert client.get("/list/more/than/that").status_code == 404
+    manager.stop()
+    assert client.get("/list").status_code == 200
+    assert client.post("/p/stop").status_code == 503
