@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import array
 import ctypes
-import errno
 import glob
 import json
 import os
@@ -283,7 +282,7 @@ class Keeper:
         if self.kill_at is None:
             answer = self.start(str(client.id), spawn, client.fds)
         else:
-            answer = {"errno": errno.ESHUTDOWN, "why": "the keeper was told to end"}
+            answer = {"errno": None, "why": "the keeper was told to end"}
         client.close_descriptors()
         client.send(answer)
 

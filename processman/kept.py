@@ -20,8 +20,8 @@ from .states import ALIVE, Exit, State, Status
 from .table import ProcessTable
 from .waiters import Waiters
 
-#: seconds that an answer of the keeper, or a new keeper, is waited for
-_PATIENCE = 10.0
+#: seconds that an answer of the keeper, or a new keeper, is waited for; and to hear that there is another
+_PATIENCE, _MOMENT = 10.0, 1.0
 
 
 class KeptEngine:
@@ -108,41 +108,40 @@ class KeptEngine:
         """Have a process started whose output goes to *journal*. On any error nothing is left."""
         output = Output(journal, launch.run)
         try:
-            channel = self._way_to(launch.id)
-            try:
-                leader = KeptLeader(channel, _ask(channel, _message(launch), (*output.writers, *output.readers)))
-            except BaseException:
-                channel.close()
-                raise
+            channel, answer = self._ask(launch.id, _message(launch), (*output.writers, *output.readers))
         except BaseException:
             output.close_writers()
             output.finish()
             raise
         output.close_writers()
-        return TreeChild(leader, (launch.instance, launch.id), output, self._table)
+        return TreeChild(KeptLeader(channel, answer), (launch.instance, launch.id), output, self._table)
 
     def adopt(self, id: str, run: int, journal: Journal) -> TreeChild:
         """Take over the process *id* that an earlier owner had started.
 
         :raises OSError: there is none any more.
         """
-        channel = self._way_to(id)
+        channel, answer = self._ask(id, {"adopt": True})
         try:
-            answer = _ask(channel, {"adopt": True}, ())
             output = Output(journal, run, channel.take_descriptors())
             return TreeChild(KeptLeader(channel, answer), (self.instance, id), output, self._table)
         except BaseException:
             channel.close()
             raise
 
-    def _way_to(self, id: str) -> Channel:
+    def _ask(
+        self, id: str, message: dict[str, Any], descriptors: tuple[int, ...] = ()
+    ) -> tuple[Channel, dict[str, Any]]:
+        """Ask for child *id*; when the keeper is lost before it answers, ask the next one."""
         lease = self._lease
         try:
-            return lease.way_to(id, self._key)
-        except OSError:
+            return _ask(lease.way_to(id, self._key), message, descriptors)
+        except ConnectionError:
             with self._renewed:
-                self._renewed.wait_for(lambda: self._lease is not lease, _PATIENCE)
-            return self._lease.way_to(id, self._key)
+                patience = _PATIENCE if lease.lost else _MOMENT
+                if not self._renewed.wait_for(lambda: self._lease is not lease, patience):
+                    raise
+            return _ask(self._lease.way_to(id, self._key), message, descriptors)
 
 
 class KeptLeader:
@@ -179,19 +178,26 @@ class KeptLeader:
         self._channel.close()
 
 
-def _ask(channel: Channel, message: dict[str, Any], descriptors: tuple[int, ...]) -> dict[str, Any]:
-    with suppress(ConnectionError):  # it may have said why already, and gone
-        channel.send(message, descriptors)
-    answer = channel.receive(_PATIENCE)
-    if answer is None:
-        raise ConnectionError("the keeper is gone" if channel.ended else "the keeper does not answer")
-    if "refused" in answer:
-        raise ConnectionError(f"the keeper refused: {answer['refused']}")
-    if "pid" not in answer:
-        if answer["errno"] is None:
-            raise RuntimeError(answer["why"])
-        raise OSError(answer["errno"], os.strerror(answer["errno"]))
-    return answer
+def _ask(
+    channel: Channel, message: dict[str, Any], descriptors: tuple[int, ...]
+) -> tuple[Channel, dict[str, Any]]:
+    """Return the answer with the way that it came by, which is closed on any error."""
+    try:
+        with suppress(ConnectionError):  # it may have said why already, and gone
+            channel.send(message, descriptors)
+        answer = channel.receive(_PATIENCE)
+        if answer is None:
+            raise ConnectionError("the keeper is gone" if channel.ended else "the keeper does not answer")
+        if "refused" in answer:
+            raise ConnectionError(f"the keeper refused: {answer['refused']}")
+        if "pid" not in answer:
+            if answer["errno"] is None:
+                raise RuntimeError(answer["why"])
+            raise OSError(answer["errno"], os.strerror(answer["errno"]))
+    except BaseException:
+        channel.close()
+        raise
+    return channel, answer
 
 
 def _message(launch: Launch) -> dict[str, Any]:
