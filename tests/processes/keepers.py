@@ -89,11 +89,11 @@ class Ground:
 
     def say(self, words: bytes, fds: Sequence[int] = ()) -> bytes:
         """Say *words*, and nothing more; return what is answered until the end."""
-        client = self.connect()
-        client.say(words, fds)
-        with suppress(OSError):
-            client.connection.shutdown(socket.SHUT_WR)
-        return client.hear_all()
+        with self.connect() as client:
+            client.say(words, fds)
+            with suppress(OSError):
+                client.connection.shutdown(socket.SHUT_WR)
+            return client.hear_all()
 
     def serves(self) -> bool:
         """Ask something that a keeper answers."""

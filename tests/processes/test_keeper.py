@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from support import CHILDREN, require_root, until
 from processman.errors import ProcessmanError
 
 HELLO: dict[str, object] = {"processman": 1, "linger": 0, "control": None, "pid": None}
+WHO = json.dumps({"processman": 1, "who": True}).encode() + b"\n"
 SPAWN: dict[str, object] = {
     "argv": ["sleep", "600"], "cwd": "/", "env": {"PATH": os.defpath}, "stop_signal": "SIGTERM", "stop_timeout": 1,
 }
@@ -73,6 +75,28 @@ def test_who_talks_nonsense_is_told_so_and_harms_nobody(ground: Ground, child: H
     assert well(ground, child)
 
 
+def random_words(chance: random.Random) -> bytes:
+    """Make up some lines of what the keeper knows, with wrong values, cut anywhere."""
+    values = (None, 1, 0, -1, 1.5, True, "", "child", "x" * 300, [], {}, [1], SPAWN, float("nan"), 2**65)
+    names = ("processman", "linger", "control", "counts", "key", "id", "who", "spawn", "adopt", "reap", "note")
+    lines = b""
+    for _ in range(chance.randrange(4)):
+        chosen = {name: chance.choice(values) for name in chance.sample(names, chance.randrange(6))}
+        lines += json.dumps(chosen | ({"processman": 1} if chance.random() < 0.7 else {})).encode() + b"\n"
+    return lines[:chance.randrange(len(lines) + 1)] if chance.random() < 0.3 else lines
+
+
+@pytest.mark.parametrize("rounds", [200, pytest.param(20_000, marks=pytest.mark.soak)])
+def test_who_talks_at_random_harms_nobody(ground: Ground, child: Held, rounds: int) -> None:
+    """P6"""
+    chance = random.Random(rounds)
+    before = ground.keeper().num_fds()
+    for _ in range(rounds):
+        ground.say(random_words(chance), [0] * chance.choice((0, 0, 0, 1, 4, 6)))
+    assert well(ground, child)
+    until(lambda: ground.keeper().num_fds() == before)
+
+
 @pytest.mark.parametrize(("words", "why"), [
     (message(processman=2, linger=0), "this keeper speaks version 1"),
     (message(processman=1, key="0" * 32, id="child"), "somebody else has control"),
@@ -98,7 +122,7 @@ def test_half_a_line_is_waited_for_while_others_are_served(ground: Ground, child
 
 def test_what_comes_in_one_piece_is_told_apart(ground: Ground, leader: Leader) -> None:
     """P6"""
-    answers = ground.say(message(processman=1, who=True) * 3)
+    answers = ground.say(WHO * 3)
     assert [json.loads(line)["leases"] for line in answers.splitlines()] == [1, 1, 1]
 
 
@@ -107,14 +131,14 @@ def test_100_clients_are_served_and_let_go(ground: Ground, child: Held) -> None:
     before = until(ground.keeper).num_fds()
     clients = [ground.connect() for _ in range(100)]
     for number, client in enumerate(clients):
-        client.say([b"{", b"x\n", message(processman=1, who=True), b""][number % 4])
+        client.say([b"{", b"x\n", WHO, b""][number % 4])
     assert well(ground, child)
     for client in clients:
         client.connection.close()
     until(lambda: ground.keeper().num_fds() == before, what="the keeper to close what clients left")
 
 
-@pytest.mark.parametrize("words", [b"", b"{", b"x\n", message(**HELLO), message(processman=1, who=True)])
+@pytest.mark.parametrize("words", [b"", b"{", b"x\n", message(**HELLO), WHO])
 def test_clients_may_vanish_before_they_are_read(ground: Ground, child: Held, words: bytes) -> None:
     """P6: the poll that tells of them comes after their end."""
     keeper = ground.keeper()
@@ -144,7 +168,7 @@ def test_who_never_reads_is_let_go(ground: Ground, child: Held) -> None:
     deaf = ground.connect()
     with suppress(OSError):
         while True:
-            deaf.connection.sendall(message(processman=1, who=True) * 1000)
+            deaf.connection.sendall(WHO * 1000)
     assert well(ground, child)
 
 
@@ -332,6 +356,18 @@ def test_an_end_while_nobody_leads_is_told_to_who_leads_next(ground: Ground, lea
     assert held.read_until(b"words") == b"last words\n"
     held.channel.send({"reap": True})
     until(lambda: other.pid not in ground.below())
+
+
+@pytest.mark.parametrize("key", [None, "", "0" * 32])
+def test_no_key_opens_where_nobody_leads(ground: Ground, leader: Leader, child: Held, key: str | None) -> None:
+    """P6"""
+    ground.lease()
+    leader.leave()
+    until(lambda: json.loads(ground.say(WHO)) == {"leases": 1, "owner": None})
+    for former in (key, leader.grant.key):
+        answer = json.loads(ground.say(message(processman=1, key=former, id="child")))
+        assert answer["refused"] == "somebody else has control"
+    assert well(ground, child)
 
 
 def test_pipes_go_from_hand_to_hand(ground: Ground, leader: Leader) -> None:
