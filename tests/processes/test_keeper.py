@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -11,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 from processes.host import is_alive
-from processes.keepers import SHELL, Ground, Held, Leader, gone, stopped
-from support import CHILDREN, require_root, until
+from processes.keepers import KEEPER, SHELL, Ground, Held, Leader, gone, stopped
+from support import CHILDREN, ROOT, require_root, until
 
 from processman.errors import ProcessmanError
 
@@ -444,3 +445,9 @@ def test_it_holds_nothing_of_who_began_it(ground: Ground, leader: Leader) -> Non
     assert ground.keeper().cwd() == "/"
 
 
+
+
+def test_every_word_is_written_down() -> None:
+    page = (ROOT / "docs" / "keeper.md").read_text()
+    words = set(re.findall(r"""\w+(?:\.get\(|\[)"(\w+)"|"(\w+)": |"(\w+)" in """, KEEPER.read_text()))
+    assert {word for found in words for word in found if word and f'"{word}"' not in page} == set()
