@@ -7,13 +7,13 @@ import os
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from enum import Enum
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import hosts
+from . import hosts, signals
 from .config import Config, ProcessConfig
 from .configured import Configured
 from .desk import Desk
@@ -247,7 +247,8 @@ class Life:
 
     def _begin(self, process: ManagedProcess) -> None:
         self._observers.publish("registered", process.status)
-        process.begin()
+        with nullcontext() if self._seat is None else signals.left_to_others():
+            process.begin()
         if self._phase is not _Phase.STARTED:  # it has ended meanwhile, and has not seen this one
             process.ask(Stop(), last=True) if self._seat is None else process.leave()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from . import signals
 from .events import Event
 from .failures import report
 from .states import Status
@@ -26,6 +27,8 @@ class Observers:
 
     def __init__(self) -> None:
         self._subscribers: tuple[Callable[[Event], None], ...] = ()
+        #: what the thread that subscribed leaves to others
+        self._signals: set[int] = set()
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -45,6 +48,7 @@ class Observers:
 
         with self._changed:
             self._subscribers = (*self._subscribers, call)
+            self._signals = signals.blocked()
         return lambda: self._unsubscribe(call)
 
     def open(self) -> None:
@@ -95,6 +99,7 @@ class Observers:
             self._thread = None
 
     def _run(self) -> None:
+        signals.block(self._signals)  # what callbacks spawn inherits that
         while (batch := self._next()) is not None:
             event, subscribers, dropped = batch
             with suppress(Exception):  # of a handler of the host

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
-from . import hosts
+from . import hosts, signals
 from .config import Config
 from .desk import Desk, Pickles, ask_owner, reach_owner
 from .errors import ChangingHands
@@ -68,10 +68,11 @@ class Seat:
 
     def take(self) -> None:
         """Begin to lead if nobody does, and to wait for the lead if somebody does."""
-        if self._grant is not None:
-            self._begin(self._grant)
-        if hosts.has_threads():
-            threading.Thread(target=self._run, name="processman-seat", daemon=True).start()
+        with signals.left_to_others():
+            if self._grant is not None:
+                self._begin(self._grant)
+            if hosts.has_threads():
+                threading.Thread(target=self._run, name="processman-seat", daemon=True).start()
 
     @property
     def leads(self) -> bool:

@@ -18,7 +18,7 @@ PACKAGE = ROOT / "processman"
 FLOORS = {
     0: """_version config debounce duration environment errors events failures lifecycle lines
     masking private problems
-          restart schema states""",
+          restart schema signals states""",
     1: """bridge caller channel child configured desk engine filewatch foreground hosts inbox interpreter journal
           keeper kept launch lease ledger leftovers loader local observers orphans owner place reader roots
           sources table tree visit waiters wake""",
