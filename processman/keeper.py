@@ -19,7 +19,6 @@ import struct
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -330,7 +329,7 @@ class Keeper:
         except Exception as error:
             with suppress(OSError):  # the disk may be full, the client gone
                 if not isinstance(error, (OSError, Refused, ValueError, LookupError, TypeError, AttributeError)):
-                    traceback.print_exc()
+                    sys.excepthook(type(error), error, error.__traceback__)
             with suppress(OSError):
                 client.send({"refused": str(error), "processman": PROTOCOL})
             self.drop(client)
