@@ -119,8 +119,8 @@ class Engine(Protocol):
         """Note that it is removed. Any thread."""
         ...
 
-    def leave(self, id: str, log: bytes) -> None:
-        """Leave the journal of process *id* to an owner after us."""
+    def keep(self, journal: Journal, *, past: bool) -> None:
+        """Keep the lines of *journal* for an owner after us; with *past* it goes on where an earlier one was."""
         ...
 
     def dismiss(self, id: str) -> None:

@@ -6,22 +6,27 @@ ever waits for somebody who reads: whoever comes too late is told how much was m
 from __future__ import annotations
 
 import codecs
-import pickle
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import NamedTuple
 
 from .caller import wait_for
-from .events import Gap, LogLine, Stream
+from .events import STREAMS, Gap, LogLine, Stream
 from .lines import Block, split
+from .spool import Spool
 
 #: lines that are kept, and that one answer holds at most
 KEEP_LINES = 1000
 #: bytes that are kept
 KEEP_BYTES = 1 << 20
+
+
+#: seconds after something was spooled until it is done again: a small part of the time it takes to read
+_REST, _REST_PER_BYTE = 1e-4, 5e-9
 
 
 class _Chunk(NamedTuple):
@@ -64,6 +69,11 @@ class Journal:
         self._counts: dict[Stream, int] = {"stdout": 0, "stderr": 0}
         self._pending: dict[Stream, _Pending] = {}
         self._last = 0
+        self._spool: Spool | None = None
+        #: the number of the newest line that is spooled, and until when the next have to wait
+        self._spooled, self._rest_until = 0, 0.0
+        #: something waits to be spooled
+        self.behind = False
         #: nothing more will come
         self.closed = False
 
@@ -82,6 +92,8 @@ class Journal:
         with self._changed:
             for block in blocks:
                 self._add(_Chunk(self._last + 1, self._counts[stream] + 1, stream, run, now, block))
+            if self._spool is not None:
+                self._write(self._spool)
             if rest:
                 self._pending[stream] = _Pending(rest, run, now)
             else:
@@ -90,23 +102,45 @@ class Journal:
         if self.on_append is not None:
             self.on_append(stream)
 
-    def dump(self) -> bytes:
-        """Return all that is kept, for :meth:`restore` in another process of ours."""
+    def keep(self, spool: Spool, *, restore: bool) -> None:
+        """From now on keep everything in *spool* as well; *restore*: first go on where another journal was."""
         with self._changed:
-            return pickle.dumps((list(self._chunks), self._counts, self._last))
+            records, counts = spool.read() if restore else ([], (0, 0, 0))
+            for each in records:
+                block = Block(each.data, each.lines, each.partial)
+                self._add(_Chunk(each.seq, each.nth, STREAMS[each.is_error], each.run, each.time, block))
+            self._last, *each_stream = map(max, counts, (self._last, *self._counts.values()))
+            self._counts = dict(zip(STREAMS, each_stream, strict=True))
+            self._spool = spool
 
-    def restore(self, dumped: bytes) -> None:
-        """Go on where another journal was. Before anything is appended."""
+    def catch_up(self) -> None:
+        """Spool what came too quickly one after the other, now that there is a pause."""
         with self._changed:
-            chunks, counts, last = pickle.loads(dumped)  # noqa: S301 (from one of our user)
-            for chunk in chunks:
-                self._add(chunk)
-            self._counts, self._last = counts, last
+            if self._spool is not None:
+                self._rest_until = 0.0
+                self._write(self._spool)
+
+    def _write(self, spool: Spool) -> None:
+        now = time.monotonic()
+        self.behind = now < self._rest_until
+        if not self.behind:
+            if not spool.begun:
+                spool.begin()
+            news = list(takewhile(lambda chunk: chunk.seq > self._spooled, reversed(self._chunks)))
+            for seq, nth, stream, run, when, (data, lines, partial) in reversed(news):
+                spool.append(seq, nth, run, when, lines, stream == "stderr", partial, data)
+            self._spooled = self._last
+            self._rest_until = now + _REST + _REST_PER_BYTE * sum(len(chunk.block.data) for chunk in news)
+        spool.count(self._last, *self._counts.values())
 
     def close(self) -> None:
         """End every follower's waiting: nothing more will come."""
+        if self.behind:
+            self.catch_up()
         with self._changed:
             self.closed = True
+            if self._spool is not None:
+                self._spool.close()
             self._changed.notify_all()
 
     def tail(self, lines: int) -> tuple[LogLine, ...]:
@@ -133,10 +167,11 @@ class Journal:
     def follow(self, after: int, timeout: float | None) -> Iterator[LogLine | Gap]:
         """Iterate over what comes after line number *after*, until nothing came for *timeout* seconds."""
         while (batch := self.read(after, timeout=timeout)).items:
-            if batch.missed:
-                yield Gap(batch.missed)
-            yield from batch.items
-            after = batch.next
+            for item in batch.items:
+                if item.seq > after + 1:  # dropped, or gone with an owner that was killed
+                    yield Gap(item.seq - after - 1)
+                yield item
+                after = item.seq
 
     def read_stream(self, stream: Stream, after: int) -> Batch:
         """Return the lines of one stream after its *after*-th; cursors count the lines of that stream."""
@@ -158,8 +193,8 @@ class Journal:
     def _add(self, chunk: _Chunk) -> None:
         block = chunk.block
         self._chunks.append(chunk)
-        self._last += block.lines
-        self._counts[chunk.stream] += block.lines
+        self._last = max(self._last, chunk.seq + block.lines - 1)
+        self._counts[chunk.stream] = max(self._counts[chunk.stream], chunk.nth + block.lines - 1)
         self._lines += block.lines
         self._bytes += len(block.data)
         while len(self._chunks) > 1 and (

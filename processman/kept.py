@@ -57,11 +57,11 @@ class KeptEngine:
         if pid is not None:
             state = State.STOPPING if state is State.STOPPING else State.RUNNING
         elif state in ALIVE:
-            state = State.CRASHED
+            state = {"stop": State.STOPPED, "fail": State.FAILED}.get(note["then"], State.CRASHED)
         ended = Exit(code=note["code"], signal=note["signal"])
         began = None if note["began"] is None else datetime.fromtimestamp(note["began"], UTC)
         return Past(state=state, run=note["run"], last_error=note["error"], exit=ended, pid=pid, spec=note["spec"],
-                    log=self._lease.take_log(id), start_time=began)
+                    start_time=began, then=note["then"])
 
     def left(self) -> Sequence[Configured]:
         """Return what an earlier owner left and nobody has asked about."""
@@ -78,18 +78,18 @@ class KeptEngine:
         self._note(status.id, {
             "status": status.status, "run": status.run, "error": status.last_error, "code": status.exit_code,
             "signal": status.signal, "spec": configured.spec, "configured": configured.dump(),
-            "began": began and began.timestamp(),
+            "began": began and began.timestamp(), "then": status.then,
         })
 
     def forget(self, configured: Configured) -> None:
         """Note that it is removed, so that no host brings it back that knows no better."""
         self._removed[configured.config.id] = configured.spec
         self._note(configured.config.id, {"removed": configured.spec})
+        self._lease.spool(configured.config.id).remove()
 
-    def leave(self, id: str, log: bytes) -> None:
-        """Leave the journal of process *id* to an owner after us."""
-        with suppress(OSError):  # no room: it begins afresh
-            self._lease.leave_log(id, log)
+    def keep(self, journal: Journal, *, past: bool) -> None:
+        """Keep the lines of *journal* for an owner after us; with *past* it goes on where an earlier one was."""
+        journal.keep(self._lease.spool(journal.process_id), restore=past)
 
     def dismiss(self, id: str) -> None:
         """Forget what was noted of *id*."""

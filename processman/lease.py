@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from . import private
 from .channel import Channel
 from .errors import ProcessmanError
 from .place import Place
+from .spool import Spool
 
 PROTOCOL = 1
 #: keepers that may end at once before it is given up to reach one
@@ -83,22 +83,9 @@ class Lease:
         answer = self._place.ask(WHO)
         return answer.get("owner") if answer else None
 
-    def leave_log(self, id: str, log: bytes) -> None:
-        """Leave the journal of process *id* to the next owner.
-
-        :raises OSError: there is no room for it.
-        """
-        private.write(self._place.log(id), log)
-
-    def take_log(self, id: str) -> bytes:
-        """Return what was left so, once."""
-        path = self._place.log(id)
-        try:
-            return path.read_bytes()
-        except OSError:
-            return b""
-        finally:
-            path.unlink(missing_ok=True)
+    def spool(self, id: str) -> Spool:
+        """Return where the lines of process *id* are kept for the next owner."""
+        return Spool(self._place.lines(id))
 
     def way_to(self, id: str, key: str) -> Channel:
         """Connect to child *id*, there or to come.

@@ -237,6 +237,9 @@ class Life:
             self._runtime = runtime
             self._generations = {}
             self._phase = _Phase.STARTED
+            self._registered = {
+                id: config for id, config in self._registered.items() if not runtime.was_removed(Configured(config))
+            }
             late = [config for id, config in self._registered.items() if id not in runtime.processes]
             # registered while the file was read
             managed = (*managed, *(runtime.manage(Configured(config)) for config in late))

@@ -122,10 +122,10 @@ class Past(NamedTuple):
     pid: int | None
     #: what it was configured as
     spec: str
-    #: its journal, where there was time to leave it
-    log: bytes = b""
     #: when this run began
     start_time: datetime | None = None
+    #: why it was on its way to its end, and so what was to follow
+    then: str = ""
 
 
 class Lifecycle:

@@ -90,8 +90,8 @@ class LocalEngine:
     def forget(self, configured: Configured) -> None:
         """Remember nothing."""
 
-    def leave(self, id: str, log: bytes) -> None:
-        """Leave nothing."""
+    def keep(self, journal: Journal, *, past: bool) -> None:
+        """Keep nothing."""
 
     def dismiss(self, id: str) -> None:
         """Forget nothing."""

@@ -52,9 +52,9 @@ class Place:
         for path in self.socket.parent.glob(f"{self._name}.*.owner"):
             path.unlink(missing_ok=True)
 
-    def log(self, id: str) -> Path:
-        """Return where the journal of process *id* is left while the lead changes hands."""
-        return self.socket.with_name(f"{self._name}.{id}.journal")
+    def lines(self, id: str) -> Path:
+        """Return where the lines of process *id* are kept for the next owner."""
+        return self.socket.with_name(f"{self._name}.{id}.lines")
 
     def reach(self) -> sockets.socket | None:
         """Connect to the keeper that there is."""

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 _READ = 65536
 #: bytes read at the end at most; a pipe holds no more, but an escaped daemon may write for ever
 _DRAIN = 1 << 20
+#: milliseconds without output after which the journal catches up with what is to outlive us
+_PAUSE = 1
 #: seconds that the end of a run waits for its readers
 _JOIN = 1.0
 
@@ -139,8 +141,12 @@ class Output:
         poller = select.poll()
         poller.register(fd, select.POLLIN)
         poller.register(self._wake, select.POLLIN)
+        journal = self._journal
         while True:
-            ready = poller.poll()
+            ready = poller.poll(_PAUSE if journal.behind else None)
+            if not ready:
+                journal.catch_up()
+                continue
             if len(ready) > 1 or ready[0][0] != fd:
                 return
             data = os.read(fd, _READ)

@@ -113,8 +113,7 @@ class Runtime:
             spawned=partial(self._spawned, next(self._slots), config.id),
             watch=partial(self._watch, config),
         ), first=_first(configured, past))
-        if past is not None and past.log:
-            process.journal.restore(past.log)
+        self._engine.keep(process.journal, past=past is not None)
         self._bridge.follow(process.journal)
         return process
 
@@ -162,7 +161,6 @@ class Runtime:
             process.leave()
         for process in processes:
             process.join(1.0)
-            self._engine.leave(process.config.id, process.journal.dump())
         self._close(abandon=False)
 
     def forget(self, id: str) -> None:
@@ -218,7 +216,7 @@ class Runtime:
         )
 
     def _published(self, configured: Configured, status: Status, entered: bool) -> None:
-        if entered and not self._ending:  # whom we end the next host starts
+        if (entered or status.then) and not self._ending:  # whom we end the next host starts
             self._engine.remember(status, configured)
             if status.id not in self.processes and status.status not in ALIVE:
                 self._engine.dismiss(status.id)
@@ -254,7 +252,7 @@ def _past(process: ManagedProcess) -> Past:
     return Past(
         state=state, run=status.run, last_error=status.last_error, pid=status.pid,
         exit=Exit(code=status.exit_code, signal=status.signal), spec=process.configured.spec,
-        log=process.journal.dump(), start_time=status.start_time,
+        start_time=status.start_time, then=status.then,
     )
 
 
@@ -265,7 +263,7 @@ def _first(configured: Configured, past: Past | None) -> Start | Restart | Stop 
         return start
     same = past.spec == configured.spec
     if past.state is State.STOPPING:
-        return Stop()
+        return {"again": Restart(), "retry": None}.get(past.then, Stop())
     if past.pid is not None:
         return None if same else Restart()
     if past.state is State.CRASHED:

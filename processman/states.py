@@ -76,6 +76,8 @@ class Status:
     watch: str | None = None
     #: the interpreter that was chosen for the newest run; ``""`` before it, and for a command
     interpreter: str = ""
+    #: why it is ``stopping``, and so what follows: a word of :class:`~processman.lifecycle.Wish`
+    then: str = field(default="", repr=False, compare=False)
     #: monotonic time of the start of this run; ``None`` when there is no process
     since: float | None = field(default=None, repr=False, compare=False)
     #: masks this run's resolved secrets in any text

@@ -321,6 +321,7 @@ class Supervisor(threading.Thread):
         status = self._status = dataclasses.replace(
             old,
             status=machine.state,
+            then=machine.wish.value if machine.state is State.STOPPING else "",
             uptime=None if old.since is None else max(0.0, self._clock() - old.since),
             run=machine.run,
             restart_count=max(0, machine.run - 1),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from support import until
@@ -10,6 +11,7 @@ from support import until
 from processman.events import LogLine, Stream
 from processman.journal import Batch, Journal
 from processman.lines import Block, LineCutter
+from processman.spool import Spool
 
 
 def lines(*texts: str) -> list[Block]:
@@ -265,11 +267,13 @@ def test_lines_are_read_while_they_are_written() -> None:
     assert (journal.count("stdout"), journal.count("stderr")) == (TOTAL, TOTAL)
 
 
-def test_another_goes_on_where_one_was() -> None:
-    first, second = Journal("p"), Journal("p")
+def test_another_goes_on_where_one_was(tmp_path: Path) -> None:
+    first, second, spool = Journal("p"), Journal("p"), Spool(tmp_path / "lines")
+    first.keep(spool, restore=False)
     for number in range(1100):
         first.append("stderr" if number % 2 else "stdout", 3, [Block(b"%d\n" % number, 1)])
-    second.restore(first.dump())
+    first.catch_up()
+    second.keep(spool, restore=True)
     assert second.tail(1000) == first.tail(1000)
     second.append("stdout", 4, [Block(b"next\n", 1)])
     batch = second.read(second.last - 1)
