@@ -4,6 +4,7 @@ The first argument holds options: "linger", and "processes", the keywords of eac
 ``m`` is the manager. What an expression raises is told by its class and attributes. Its end of input is sys.exit.
 """
 import dataclasses
+import itertools  # noqa: F401 (for expressions)
 import json
 import logging
 import os
@@ -56,6 +57,38 @@ def hold(seconds):
         time.sleep(seconds)
         os._exit(0)
     return pid
+
+
+def hammer(*functions):
+    """Call *functions* again and again, each in a thread, until :func:`hammered` is asked."""
+    kept["hammering"] = threading.Event()
+    kept["results"] = [{"works": 0, "raised": [], "longest": 0.0} for _ in functions]
+    kept["threads"] = [threading.Thread(target=_hammer, args=pair) for pair in zip(functions, kept["results"])]
+    for thread in kept["threads"]:
+        thread.start()
+
+
+def _hammer(function, result):
+    failing = None
+    while not kept["hammering"].is_set():
+        answer, now = told(function), time.monotonic()
+        if "done" in answer:
+            result["works"] += 1
+        else:
+            result["raised"].append(answer["raised"])
+        if answer.get("raised") == "ChangingHands":
+            failing = failing or now
+        elif failing:
+            result["longest"], failing = max(result["longest"], now - failing), None
+        time.sleep(0.005)
+
+
+def hammered():
+    """Return how often it worked, what was raised, and the longest time until it worked again."""
+    kept["hammering"].set()
+    for thread in kept["threads"]:
+        thread.join()
+    return kept["results"]
 
 
 def spawn(function):
