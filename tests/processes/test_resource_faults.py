@@ -80,8 +80,8 @@ def inject(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("place", [
-    (Runtime, "_prepare"), (Runtime, "_spawned"), (Output, "__init__"), (Output, "_begin"), (Output, "_pipe"), (Journal, "append"),
-    (LocalEngine, "spawn"), (TreeChild, "__init__"), (Spawned, "peek"), (TreeChild, "poll"),
+    (Runtime, "_prepare"), (Runtime, "_spawned"), (Output, "__init__"), (Output, "_begin"), (Output, "_pipe"),
+    (Journal, "append"), (LocalEngine, "spawn"), (TreeChild, "__init__"), (Spawned, "peek"), (TreeChild, "poll"),
     (TreeChild, "terminate"), (TreeChild, "reap"), (ProcessTable, "look"), (Tree, "look"), (Tree, "send"),
     (Inbox, "take"), (Inbox, "publish"), (Supervisor, "_hear"), (Supervisor, "_feed"), (Supervisor, "_publish"),
     (PollWaiter, "wait"),
