@@ -12,7 +12,7 @@ import sys
 import threading
 from contextlib import suppress
 
-from common import child, tell, until
+from common import child, said, tell, until
 
 from processman import Config, Manager
 from processman.errors import ProcessmanError
@@ -28,7 +28,8 @@ for each in processes:
 
 def is_ready():
     with suppress(ProcessmanError):
-        return all(made.logs(each[0]) for each in processes)  # what they say first is "ready"
+        # who talks has pushed out that it is ready
+        return all(said(made, each[0], "ready") or len(made.logs(each[0])) > 50 for each in processes)
 
 
 if manner == "signals":
