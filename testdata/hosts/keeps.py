@@ -28,8 +28,9 @@ for each in processes:
 
 def is_ready():
     with suppress(ProcessmanError):
-        # who talks has pushed out that it is ready
-        return all(said(made, each[0], "ready") or len(made.logs(each[0])) > 50 for each in processes)
+        # who talks has pushed out that it is ready; what is there of earlier runs does not count
+        return all(said(made, each[0], "ready") and made.logs(each[0])[-1].run == made.status(each[0]).run
+                   or len(made.logs(each[0])) > 50 for each in processes)
 
 
 if manner == "signals":
