@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 from werkzeug.routing import Map, Rule
@@ -40,7 +41,16 @@ def answer(manager: Manager, environ: Mapping[str, str], name: str) -> str:
     """
     request = Request(dict(environ), populate_request=False)
     route, arguments = _match(request)
-    return route(Call(manager, Wire(manager.config), request, name, **arguments))
+    return route(Call(manager, _wire(manager), request, name, **arguments))
+
+
+#: what each manager's answers are made by, for that remembers what it has hidden
+_wires: WeakKeyDictionary[Manager, Wire] = WeakKeyDictionary()
+
+
+def _wire(manager: Manager) -> Wire:
+    wire = _wires.get(manager)
+    return _wires.setdefault(manager, Wire(manager.config)) if wire is None else wire
 
 
 def _match(request: Request) -> tuple[Callable[[Call], str], dict[str, str]]:

@@ -25,7 +25,7 @@ ROUTES = (
 Serve = Callable[..., AbstractContextManager["Asker"]]
 
 
-@dataclass
+@dataclass(eq=False)
 class FakeManager:
     """The methods of a manager that the API may use; *calls* are those that would have changed something."""
 
