@@ -309,6 +309,7 @@ def test_the_next_owner_finds_everything_as_it_was(team: Workers, way: str) -> N
     wait_for_ready(older, "stopping")
     before = {one["id"]: one for one in older("m.list()")}
     older("m.stop_process('stopping', wait=False)")
+    older("m.wait_for('stopping', 'stopping', 10)")  # who is killed before that has not heard of it
     GOING[way](owner)
     assert team.owner is newer
     now = {one["id"]: one for one in older("m.list()")}

@@ -132,6 +132,6 @@ def test_stopped_members_are_woken_to_end(manager: Manager) -> None:
         "asleep", "$PYTHON stops_itself.py & setsid $PYTHON stops_itself.py & exec $PYTHON waits.py",
         stop_timeout="20s",
     ))
-    until(lambda: [line.content for line in manager.logs("asleep")] == ["ready"] * 3)
+    until(lambda: [line.content for line in manager.logs("asleep")] == ["ready"] * 3, 30)
     manager.stop_process("asleep", timeout=10)
     assert [line.content for line in manager.logs("asleep")].count("bye") == 2
