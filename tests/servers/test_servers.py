@@ -284,7 +284,7 @@ def run(site: Site, server: Server, events: Sequence[str], ending: str) -> Resul
 
 
 @pytest.mark.parametrize(("name", "events", "ending"), [
-    ("gunicorn -w 4", "hup kill-owner kill-all-workers", "TERM"),
+    ("gunicorn -w 4", "hup kill-owner", "TERM"),
     ("gunicorn --preload", "hup", "KILL-group"),
     ("flask run --debug", "edits", "INT-group"),
     ("runserver", "edits", "TERM"),
