@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import struct
+import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -49,6 +50,7 @@ class Channel:
         self._buffer = b""
         self._messages: deque[dict[str, Any]] = deque()
         self._ended = False
+        self._waiting = threading.RLock()  # while it is polled, its number must not become that of something else
         #: descriptors that have come and nobody has taken yet
         self.descriptors: list[int] = []
 
@@ -68,8 +70,9 @@ class Channel:
 
     def receive(self, timeout: float | None = None) -> dict[str, Any] | None:
         """Return the next message; ``None`` when *timeout* seconds are over, and at the end."""
-        while not self._messages and not self._ended and self._is_ready(timeout):
-            self._read()
+        with self._waiting:
+            while not self._messages and not self._ended and self._is_ready(timeout):
+                self._read()
         return self._messages.popleft() if self._messages else None
 
     @property
@@ -86,7 +89,8 @@ class Channel:
         """End the connection, also where another thread waits for it or a forked copy holds it."""
         with suppress(OSError):
             self._connection.shutdown(socket.SHUT_RDWR)
-        self.forget()
+        with self._waiting:
+            self.forget()
 
     def forget(self) -> None:
         """Close it for us alone: in a forked copy, where it belongs to the process that was forked."""

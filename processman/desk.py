@@ -100,9 +100,12 @@ class Desk:
         self._path.unlink(missing_ok=True)
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes who waits in accept
-        self._listener.close()
 
     def _run(self) -> None:
+        with self._listener:  # closed here, for its number must not become another's while we wait
+            self._let_in()
+
+    def _let_in(self) -> None:
         while True:
             try:
                 connection, _ = self._listener.accept()
