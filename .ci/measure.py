@@ -2,11 +2,26 @@
 
 Coverage would measure whatever inherits its variable, and slow down the children, and handle their signals.
 """
+import _thread
 import os
 import sys
+import threading
+from collections.abc import Callable
 
 SETTINGS = os.environ.get("COVERAGE_OF_PROGRAMS")
 APART = ("/testdata/", "/examples/", "/pip/")
+
+start_new_thread = _thread.start_new_thread
+
+
+def start_measured(function: Callable[..., None], args: tuple[object, ...]) -> int:
+    """Start a thread that threading does not know, and measure it as those that it does."""
+    def run() -> None:
+        sys.settrace(threading.gettrace())
+        function(*args)
+
+    return start_new_thread(run, ())
+
 
 if SETTINGS and not any(part in word for word in sys.orig_argv[1:3] for part in APART):
     try:
@@ -17,3 +32,4 @@ if SETTINGS and not any(part in word for word in sys.orig_argv[1:3] for part in 
         os.environ["COVERAGE_PROCESS_START"] = SETTINGS
         coverage.process_startup()
         del os.environ["COVERAGE_PROCESS_START"]
+        _thread.start_new_thread = start_measured
