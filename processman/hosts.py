@@ -41,15 +41,15 @@ def defers() -> bool:
     return _runs("gunicorn.arbiter") and not _runs("gunicorn.workers")
 
 
-def is_supervised() -> bool:
-    """Whether something starts the next process when this one ends: a supervisor of workers, a reloader."""
+def supervisor() -> int | None:
+    """Return the pid of what starts the next process when this one ends: a supervisor of workers, a reloader."""
     uwsgi, forked = sys.modules.get("uwsgi"), sys.modules.get("multiprocessing.process")
-    return (
-        _is_reloaded()
-        or not sys.modules.keys().isdisjoint({"gunicorn.arbiter", "mod_wsgi"})
-        or (uwsgi is not None and uwsgi.masterpid() != 0)
-        or (forked is not None and forked.parent_process() is not None)  # uvicorn's workers, and hypercorn's
-    )
+    if uwsgi is not None:
+        return int(uwsgi.masterpid()) or None
+    if forked is not None and (parent := forked.parent_process()) is not None:  # uvicorn's workers, and hypercorn's
+        return int(parent.pid)
+    supervised = _is_reloaded() or not sys.modules.keys().isdisjoint({"gunicorn.arbiter", "mod_wsgi"})
+    return os.getppid() if supervised else None
 
 
 def has_keeper() -> bool:

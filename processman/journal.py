@@ -146,7 +146,7 @@ class Journal:
     def tail(self, lines: int) -> tuple[LogLine, ...]:
         """Return the newest *lines* lines, oldest first; last of all what still waits for its newline."""
         with self._changed:
-            chunks, pending = self._since(self._last - lines), list(self._pending.items())
+            chunks, pending = self._newest(lines), list(self._pending.items())
         items = list(_expand(self.process_id, chunks))
         items += [_unfinished(self.process_id, stream, rest) for stream, rest in pending]
         return tuple(items[-lines:])
@@ -186,6 +186,15 @@ class Journal:
         skip = max(0, after + 1 - chunks[0].nth)
         items = tuple(_expand(self.process_id, chunks))[skip:]
         return Batch(items, total, max(0, chunks[0].nth - 1 - after))
+
+    def _newest(self, lines: int) -> list[_Chunk]:
+        found: deque[_Chunk] = deque()  # by count, for numbers may be missing where an owner was killed
+        for chunk in reversed(self._chunks):
+            if lines <= 0:
+                break
+            found.appendleft(chunk)
+            lines -= chunk.block.lines
+        return list(found)
 
     def _since(self, after: int) -> list[_Chunk]:
         return [chunk for chunk in self._chunks if chunk.seq + chunk.block.lines > after + 1]

@@ -141,6 +141,8 @@ class Keeper:
         self.owner: Client | None = None
         self.key: str | None = None
         self.linger = 0.0
+        #: who starts the next host, by its pidfd: without it there is nothing to linger for
+        self.supervisor = -1
         #: when to begin to end; ``None`` while there is a lease
         self.deadline: float | None = time.monotonic() + PATIENCE
         #: when to use force; ``None`` while nothing is being ended
@@ -278,10 +280,8 @@ class Keeper:
             raise Refused("there was one already")
         if len(client.fds) != 4:
             raise Refused("a spawn needs four descriptors")
-        if self.kill_at is None:
-            answer = self.start(str(client.id), spawn, client.fds)
-        else:
-            answer = {"errno": None, "why": "the keeper was told to end"}
+        told = {"errno": None, "why": "the keeper was told to end"}
+        answer = told if self.kill_at is not None else self.start(str(client.id), spawn, client.fds)
         client.close_descriptors()
         client.send(answer)
 
@@ -392,12 +392,22 @@ class Keeper:
             self.watch(client.pidfd, lambda: self.drop(client))
         elif client.foreign:
             raise Refused(f"there is no process {pid} that can be watched")
-        client.lease = True
-        client.counts = bool(hello.get("counts", True))
+        client.lease, client.counts = True, bool(hello.get("counts", True))
         if client.counts:
+            self.heed(hello.get("supervisor"))
             self.linger, self.deadline = linger, None
         client.send({"processman": PROTOCOL, "pid": os.getpid(), "instance": self.instance,
                      "led": self.owner is not None})
+
+    def heed(self, supervisor: int | None = None) -> None:
+        """Linger only while *supervisor* lives; without one, which is its end, no more."""
+        if self.supervisor >= 0:
+            self.selector.unregister(self.supervisor)
+            os.close(self.supervisor)
+        self.supervisor = _pidfd(supervisor or 0)
+        if self.supervisor >= 0:
+            self.watch(self.supervisor, self.heed)
+        self.linger, self.deadline = 0.0, self.deadline and time.monotonic()
 
     def drop(self, client: Client) -> None:
         """Let go of a client; what it led goes to the next."""
@@ -424,8 +434,7 @@ class Keeper:
             self.owner = owner = max(waiting)[2]
             self.key = os.urandom(16).hex()
             children = {id: child.pid for id, child in self.children.items()}
-            grant = {"key": self.key, "children": children, "notes": self.notes}
-            self.guard(owner, owner.send, {"granted": grant})
+            self.guard(owner, owner.send, {"granted": {"key": self.key, "children": children, "notes": self.notes}})
 
 
 def _seconds(value: Any) -> float:
@@ -440,9 +449,7 @@ def _exit_of(pid: int) -> Message | None:
         done, status = os.waitpid(pid, os.WNOHANG)
         return {"status": os.waitstatus_to_exitcode(status)} if done else None
     found = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    if found is None:
-        return None
-    return {"status": found.si_status if found.si_code == os.CLD_EXITED else -found.si_status}
+    return found and {"status": found.si_status if found.si_code == os.CLD_EXITED else -found.si_status}
 
 
 def _stat(pid: int | str) -> list[bytes]:

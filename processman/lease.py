@@ -34,6 +34,7 @@ class Lease:
     :param instance: marks the processes of a keeper that has to be begun.
     :param generation: how new this is, where it wants control; the newest of those who wait gets it.
     :param linger: seconds that processes outlive the last lease.
+    :param supervisor: they do so only while this process lives.
     :param counts: what is held goes on for its sake, too.
     :param pid: the lease is the life of this process instead of ours.
     :raises ProcessmanError: no keeper can be reached or begun.
@@ -41,12 +42,12 @@ class Lease:
 
     def __init__(
         self, place: Place, *, instance: str, linger: float, generation: float | None, pid: int | None = None,
-        counts: bool = True,
+        counts: bool = True, supervisor: int | None = None,
     ) -> None:
         self._place = place
         self._sending = threading.Lock()
         hello = {"processman": PROTOCOL, "linger": linger, "control": generation, "pid": pid,
-                 "counts": counts}
+                 "counts": counts, "supervisor": supervisor}
         self._channel, answer = _greet(place, instance, hello)
         self.instance: str = answer["instance"]
         self.keeper: int = answer["pid"]

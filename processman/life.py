@@ -4,6 +4,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,8 +44,9 @@ logger = logging.getLogger(__name__)
 
 #: seconds beyond the longest stopTimeout that the exit of the interpreter waits
 _EXIT_PATIENCE = 3.0
-#: seconds that processes outlive the last lease where something starts the next host
-_LINGER = 3.0
+#: seconds that processes outlive the last lease where something starts the next host; on Linux only while that
+#: lives, so it may take its time
+_LINGER = 60.0 if sys.platform == "linux" else 3.0
 #: how often a follower looks for an owner to tell it what is configured here
 _TRIES = 5
 
@@ -244,16 +246,19 @@ class Life:
             # registered while the file was read
             managed = (*managed, *(runtime.manage(Configured(config)) for config in late))
             managed = (*managed, *runtime.take_over(all=self._for_others))
-        for process in managed:
-            self._begin(process)
+        with self._merging:  # what begins is not replaced before it has begun
+            if self._seat is not None:  # what runs is known before it is in our hands
+                self._desk = self._seat.serve(self._manager)
+            self._begin(*managed)
         runtime.wait_for_all()
 
-    def _begin(self, process: ManagedProcess) -> None:
-        self._observers.publish("registered", process.status)
+    def _begin(self, *processes: ManagedProcess) -> None:
         with nullcontext() if self._seat is None else signals.left_to_others():
-            process.begin()
-        if self._phase is not _Phase.STARTED:  # it has ended meanwhile, and has not seen this one
-            process.ask(Stop(), last=True) if self._seat is None else process.leave()
+            for process in processes:
+                self._observers.publish("registered", process.status)
+                process.begin()
+                if self._phase is not _Phase.STARTED:  # it has ended meanwhile, and has not seen this one
+                    process.ask(Stop(), last=True) if self._seat is None else process.leave()
 
     def _end(self, deadline: float | None, *, leaving: bool) -> dict[str, tuple[str, ...]]:
         """End what runs, or leave it to who holds a lease as well; return what could not be ended."""
@@ -289,16 +294,18 @@ class Life:
     def _take_seat(self) -> None:
         from .owner import Part, Seat  # not on every platform
 
-        linger = self._config.linger
+        linger, supervisor = self._config.linger, None
         if linger is None:
-            linger = _LINGER if hosts.is_supervised() else 0.0
+            supervisor = hosts.supervisor()
+            linger = 0.0 if supervisor is None else _LINGER
         self._owner = os.getpid()
         part = Part.ANY
         if self._for_others:
             part = Part.LEAD
         elif self._config.owner == "process" or hosts.cannot_lead():
             part = Part.FOLLOW
-        self._seat = Seat(self._config, linger=linger, lead=self._lead_kept, lose=self._lose_lead, part=part)
+        self._seat = Seat(self._config, linger=linger, lead=self._lead_kept, lose=self._lose_lead, part=part,
+                          supervisor=supervisor)
         try:
             self._seat.take()
         except BaseException:
@@ -319,7 +326,6 @@ class Life:
                 configs = [Configured(config) for config in registered]
             try:
                 self._lead(engine, configs)
-                self._desk = self._seat.serve(self._manager)
             except BaseException:
                 self._lose_lead()
                 raise

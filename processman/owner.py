@@ -51,13 +51,13 @@ class Seat:
 
     def __init__(
         self, config: Config, *, linger: float, lead: Callable[[KeptEngine], None], lose: Callable[[], None],
-        part: Part = Part.ANY,
+        part: Part = Part.ANY, supervisor: int | None = None,
     ) -> None:
         self._config, self._part = config, part
         self._place = Place(config)
-        self.linger = linger
+        self.linger, self._supervisor = linger, supervisor
         #: how new this host is: of those who wait for control the newest leads
-        self.generation = time.monotonic()
+        self.generation = self._turn = time.monotonic()
         self._lead, self._lose = lead, lose
         self._instance = os.urandom(8).hex()
         self._closed = False
@@ -125,7 +125,7 @@ class Seat:
     def _take(self) -> Lease:
         return Lease(
             self._place, instance=self._instance, linger=self.linger, counts=self._part is not Part.LEAD,
-            generation=None if self._part is Part.FOLLOW else self.generation,
+            supervisor=self._supervisor, generation=None if self._part is Part.FOLLOW else self._turn,
         )
 
     def _control(self, lease: Lease) -> Grant | None:
@@ -138,7 +138,7 @@ class Seat:
         try:
             self._lead(self.engine)
         except BaseException:
-            self.engine = None
+            self.engine, self._turn = None, 0.0
             self._change(self._take())  # somebody else may be able to
             raise
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .config import ProcessConfig
@@ -85,5 +85,12 @@ class Status:
 
     def __reduce__(self) -> tuple[object, ...]:
         # without *redact*, which knows the secrets: they stay where the run is
-        values = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "redact"}
-        return partial(Status, **values), ()
+        return _remade, _values(self)
+
+
+_NAMES = tuple(each.name for each in fields(Status) if each.name != "redact")
+_values = attrgetter(*_NAMES)
+
+
+def _remade(*values: Any) -> Status:
+    return Status(**dict(zip(_NAMES, values, strict=True)))

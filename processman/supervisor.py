@@ -90,9 +90,13 @@ def _first_status(config: ProcessConfig, past: Past | None) -> Status:
     ended = past.exit or Exit()
     return dataclasses.replace(
         status, status=past.state, pid=past.pid, run=past.run, restart_count=max(0, past.run - 1),
-        start_time=past.start_time,
+        start_time=past.start_time, since=None if past.pid is None else _since(past.start_time),
         last_error=past.last_error, exit_code=ended.code, signal=ended.signal,
     )
+
+
+def _since(start: datetime | None) -> float | None:
+    return None if start is None else time.monotonic() - (datetime.now(UTC) - start).total_seconds()
 
 
 class Supervisor(threading.Thread):

@@ -4,9 +4,11 @@ The first argument holds options: "linger", and "processes", the keywords of eac
 ``m`` is the manager. What an expression raises is told by its class and attributes. Its end of input is sys.exit.
 """
 import dataclasses
+import gc  # noqa: F401 (for expressions)
 import itertools  # noqa: F401 (for expressions)
 import json
 import logging
+import multiprocessing
 import os
 import signal
 import sys
@@ -14,7 +16,6 @@ import threading
 import time  # noqa: F401 (for expressions)
 
 from processman import Config, Manager, ProcessConfig, Status, errors  # noqa: F401 (for expressions)
-from processman.wsgi import create_app  # noqa: F401 (for expressions)
 
 logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(process)d %(levelname)s %(name)s %(message)s")
 logging.getLogger("processman.output").setLevel(logging.CRITICAL)
@@ -59,6 +60,18 @@ def hold(seconds):
     return pid
 
 
+def multiprocess():
+    """Return what a copy that multiprocessing forks sees of the manager."""
+    context = multiprocessing.get_context("fork")
+    queue = context.SimpleQueue()
+    copy = context.Process(target=lambda: queue.put([m.role, told(m.list)["raised"]]))
+    copy.start()
+    answer = queue.get()
+    copy.join()
+    queue.close()
+    return answer
+
+
 def hammer(*functions):
     """Call *functions* again and again, each in a thread, until :func:`hammered` is asked."""
     kept["hammering"] = threading.Event()
@@ -91,17 +104,26 @@ def hammered():
     return kept["results"]
 
 
-def spawn(function):
+def spawn(function, name="answer"):
     """Begin *function* in a thread; ``kept[name]`` has its answer once it is there."""
-    threading.Thread(target=lambda: kept.update({function.__name__: told(function)}), daemon=True).start()
+    threading.Thread(target=lambda: kept.update({name: told(function)}), daemon=True).start()
 
 
 def request(path, method="GET", auth=lambda environ: True, **more):
     """Ask the application of this manager; return status, headers and body."""
     from werkzeug.test import Client
 
+    from processman.wsgi import create_app
+
     answer = Client(create_app(m, auth=auth)).open(path, method=method, **more)
     return answer.status_code, dict(answer.headers), answer.get_data(as_text=True)
+
+
+def reader(environ):
+    """Let everybody in to read."""
+    from processman.wsgi import Identity
+
+    return Identity("reader", "read")
 
 
 def plain(value):

@@ -3,6 +3,7 @@ import atexit
 import logging
 import multiprocessing
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -37,6 +38,8 @@ def page(path):
     """Return what stands at *path*."""
     if path == "/hang":
         time.sleep(600)
+    elif path == "/exec":
+        os.execv(sys.executable, sys.orig_argv)
     elif path == "/fork":
         fork()
     elif path == "/pool":

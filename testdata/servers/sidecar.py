@@ -1,4 +1,4 @@
-"""Write into FILE "PID start", "PID beat" all the time, and on SIGTERM "PID farewell", then end.
+"""Write into FILE "PID start", "PID beat" all the time, and 0.3 s after SIGTERM "PID farewell", then end.
 
 With "stubborn" stay after the farewell, beside a child in a session of its own and a daemon; all ignore SIGTERM.
 """
@@ -23,7 +23,7 @@ def stay():
     os._exit(0)
 
 
-signal.signal(signal.SIGTERM, lambda *_: farewell.append(1))
+signal.signal(signal.SIGTERM, lambda *_: farewell.append(time.monotonic()))
 if stubborn:
     if os.fork() == 0:
         os.setsid()
@@ -37,12 +37,11 @@ if stubborn:
         os._exit(0)
     os.waitpid(middle, 0)
 write("start")
-said = False
 for _ in range(30000):
     time.sleep(0.02)
     write("beat")
-    if farewell and not said:
-        said = True
+    if farewell and time.monotonic() > farewell[0] + 0.3:
         write("farewell")
+        farewell.clear()
         if not stubborn:
             break

@@ -41,7 +41,7 @@ class Manager:
 
     def start(self):
         write("leads", hosts.cannot_lead() or "here")
-        write("supervised", hosts.is_supervised())
+        write("supervised", hosts.supervisor() is not None)
         write("starts", os.getegid())
 
 class Handler(logging.Handler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,8 +88,9 @@ def test_one_that_is_killed_is_followed_by_another_that_adopts(managers: list[Ma
 def test_processes_outlive_hosts_that_something_starts_again(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P15: how long is for the hosts to say, not for who leads for them."""
-    monkeypatch.setattr(hosts, "is_supervised", lambda: True)
+    """P15: how long is for the hosts to say, not for who leads for them; nothing starts them when that is over."""
+    supervisor = subprocess.Popen(["sleep", "600"])
+    monkeypatch.setattr(hosts, "supervisor", lambda: supervisor.pid)
     first, second = (Manager(Config(data_dir=directory / "data", engine="keeper", owner="process")) for _ in "12")
     first.register(child("p", "waits.py"))
     first.start()
@@ -98,6 +100,9 @@ def test_processes_outlive_hosts_that_something_starts_again(
     second.start()
     assert second.status("p").pid == pid
     second.stop()
+    assert psutil.pid_exists(pid)
+    supervisor.kill()
+    supervisor.wait()
     until(lambda: programs(directory) == [])
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,6 @@ class Worker:
     def __init__(self, host: subprocess.Popen[str]) -> None:
         self.host = host
         self.pid = host.pid
-        self.answer()
 
     def __call__(self, expression: str) -> Any:
         self.ask(expression)
@@ -86,6 +85,20 @@ class Workers:
 
     def new(self, *processes: Mapping[str, Any], linger: float = 0.0, file: str | None = None) -> Worker:
         """Begin one more."""
+        self.all.append(self._begin(processes, linger, file))
+        self.all[-1].answer()
+        return self.all[-1]
+
+    def several(self, number: int, *processes: Mapping[str, Any]) -> list[Worker]:
+        """Begin *number* more, all but the first at once; they come in the order of age, the oldest first."""
+        first = self.new(*processes)
+        others = [self._begin(processes, 0.0, None) for _ in range(number - 1)]
+        self.all += others
+        for worker in others:
+            worker.answer()
+        return [first, *sorted(others, key=lambda worker: float(worker("m._life._seat.generation")))]
+
+    def _begin(self, processes: Sequence[Mapping[str, Any]], linger: float, file: str | None) -> Worker:
         options = {"linger": linger, "processes": processes, "file": file}
         with self.log.open("a") as log:
             host = subprocess.Popen(
@@ -94,8 +107,7 @@ class Workers:
                 env={**os.environ, "PYTHONPATH": str(ROOT), "HOST_DIRECTORY": str(self.directory),
                      "PROCESSMAN_RUN_DIR": self.run_dir, "PYTHONDONTWRITEBYTECODE": "1"},
             )  # fmt: skip
-        self.all.append(Worker(host))
-        return self.all[-1]
+        return Worker(host)
 
     @property
     def alive(self) -> list[Worker]:
@@ -153,3 +165,28 @@ def workers(directory: Path) -> Iterator[Workers]:
     assert "Traceback" not in said, said
     assert " ERROR " not in said, said
     assert not left, f"left in the run directory: {left}"
+
+
+#: the ways in which one may leave
+LEAVING = {
+    "stop": lambda worker: worker("m.stop()"),
+    "with": lambda worker: worker("m.__exit__(None, None, None)"),
+    "the end": lambda worker: worker.exit(),
+    "SIGTERM": lambda worker: worker.kill(signal.SIGTERM),
+    "SIGKILL": lambda worker: worker.kill(),
+}
+
+
+def running(worker: Worker, id: str = "p") -> Any:
+    """Wait until process *id* is running; return its status."""
+    return worker(f"m.wait_for({id!r}, 'running', 20)")
+
+
+def second_run(worker: Worker, id: str) -> Any:
+    """Wait until process *id* is running for the second time; return its status."""
+    return worker(f"m.wait_for({id!r}, lambda one: one.run == 2 and one.status == 'running', 20)")
+
+
+def wait_for_ready(worker: Worker, id: str = "p") -> None:
+    """Wait until process *id* has said that it is ready."""
+    until(lambda: any(line["content"] == "ready" for line in worker(f"m.logs({id!r})")))

@@ -122,12 +122,13 @@ class Site:
 
     def owner(self) -> int | None:
         """Return the pid of who leads."""
-        pids = [int(path.name.split(".")[1]) for path in self.run_dir.glob("*.owner")]
-        return next((pid for pid in pids if psutil.pid_exists(pid)), None)
+        pids, alive = (int(path.name.split(".")[1]) for path in self.run_dir.glob("*.owner")), self.alive()
+        return next((pid for pid in pids if pid in alive), None)  # a pid may be somebody else's by now
 
     def edit(self, version: int) -> None:
         """Change the code."""
-        (self.folder / "version.py").write_text(f"VERSION = {version}\n")
+        file = self.folder / "version.py"
+        file.write_text(re.sub(r"VERSION = .*", f"VERSION = {version}", file.read_text()))
 
     def clean(self) -> None:
         """Take away whatever is left."""
@@ -218,7 +219,7 @@ class Host:
             stop.set()
             for thread in threads:
                 thread.join()
-        return {pid for pid in seen if psutil.pid_exists(pid)}
+        return seen & self.site.alive().keys()
 
     @contextmanager
     def sampled(self) -> Iterator[None]:
@@ -272,26 +273,6 @@ class Host:
         waits = [next((at - each.at for at in good if at > each.at), 60.0)
                  for each in self.answers if each.status == 503]  # fmt: skip
         return max(waits, default=0.0)
-
-
-class Table:
-    """What was measured, by server and event."""
-
-    def __init__(self) -> None:
-        self._cells: dict[str, dict[str, str]] = {}
-
-    def add(self, row: str, column: str, text: str) -> None:
-        """Fill one cell."""
-        self._cells.setdefault(row, {})[column] = text
-
-    def lines(self) -> Iterator[str]:
-        """Yield the table in Markdown; nothing when it is empty."""
-        columns = list(dict.fromkeys(column for row in self._cells.values() for column in row))
-        if columns:
-            yield f"| server | {' | '.join(columns)} |"
-            yield "|---" * (len(columns) + 1) + "|"
-        for name, row in self._cells.items():
-            yield f"| {name} | {' | '.join(row.get(column, '') for column in columns)} |"
 
 
 @contextmanager

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support import until
 
-from processman.events import LogLine, Stream
+from processman.events import STREAMS, Gap, LogLine, Stream
 from processman.journal import Batch, Journal
 from processman.lines import Block, LineCutter
 from processman.spool import Spool
@@ -265,6 +267,66 @@ def test_lines_are_read_while_they_are_written() -> None:
             tail = numbers(journal.tail(1000))
             assert not tail or tail == list(range(tail[0], tail[-1] + 1))
     assert (journal.count("stdout"), journal.count("stderr")) == (TOTAL, TOTAL)
+
+
+def test_what_was_lost_with_an_owner_is_a_gap(tmp_path: Path) -> None:
+    """F-lead-changes"""
+    first, second, spool = Journal("p"), Journal("p"), Spool(tmp_path / "lines")
+    first.keep(spool, restore=False)
+    for number in range(1, 2001):  # quicker than they are spooled
+        first.append("stdout", 1, [Block(b"%d\n" % number, 1)])
+    assert first.behind
+    second.keep(Spool(tmp_path / "lines"), restore=True)
+    second.append("stdout", 1, [Block(b"next\n", 1)])
+    items = list(second.follow(0, timeout=0))
+    missed = sum(item.missed for item in items if isinstance(item, Gap))
+    lines = [item for item in items if isinstance(item, LogLine)]
+    assert (lines[-1].seq, lines[-1].content, second.last) == (2001, "next", 2001)
+    assert missed + len(lines) == 2001
+    assert missed > 0
+    assert all(line.content == str(line.seq) for line in lines[:-1])
+    assert second.tail(2) == tuple(lines[-2:])
+
+
+@pytest.mark.parametrize("cut", [0, 10, 1 << 17, (1 << 18) + 3])
+def test_a_file_of_lines_may_be_cut_short(tmp_path: Path, cut: int) -> None:
+    first, second, path = Journal("p"), Journal("p"), tmp_path / "lines"
+    first.keep(Spool(path), restore=False)
+    first.append("stdout", 1, [Block(b"one\n", 1)])
+    path.write_bytes(path.read_bytes()[:cut])
+    second.keep(Spool(path), restore=True)
+    assert len(second.tail(10)) in (0, 1)
+
+
+def test_lines_are_kept_in_memory_alone_where_there_is_no_room(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal = Journal("p")
+    journal.keep(Spool(tmp_path / "nowhere" / "lines"), restore=True)
+    for _ in range(3):
+        journal.append("stdout", 1, [Block(b"one\n", 1)])
+        journal.catch_up()
+    assert len(journal.tail(10)) == 3
+    journal.close()
+    assert caplog.text.count("cannot keep lines for the next owner") == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from(STREAMS), st.integers(1, 90_000)), min_size=1, max_size=40))
+def test_what_is_spooled_is_the_newest_of_what_was_appended(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[tuple[Stream, int]]
+) -> None:
+    path = tmp_path_factory.mktemp("spool") / "lines"
+    first, second = Journal("p"), Journal("p")
+    first.keep(Spool(path), restore=False)
+    for stream, size in sizes:
+        first.append(stream, 1, [Block(b"x" * size + b"\n", 1)])
+        first.catch_up()
+    second.keep(Spool(path), restore=True)
+    assert second.last == first.last == len(sizes)
+    kept = second.tail(1000)
+    assert kept == first.tail(1000)[-len(kept):]
+    assert len(kept) >= 1
+    assert [second.count(stream) for stream in STREAMS] == [first.count(stream) for stream in STREAMS]
 
 
 def test_another_goes_on_where_one_was(tmp_path: Path) -> None:

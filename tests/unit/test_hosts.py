@@ -184,24 +184,24 @@ def test_a_fork_that_is_no_worker_calls_nothing(monkeypatch: pytest.MonkeyPatch)
 
 # -- who starts the next, who can lead ---------------------------------------------------------
 @pytest.mark.parametrize(("module", "content", "expected"), [
-    ("shop", {}, False),
-    ("gunicorn.arbiter", {}, True),
-    ("mod_wsgi", {}, True),
-    ("uwsgi", {"masterpid": lambda: 7}, True),
-    ("uwsgi", {"masterpid": lambda: 0}, False),
-    ("multiprocessing.process", {"parent_process": lambda: "uvicorn"}, True),
-    ("multiprocessing.process", {"parent_process": lambda: None}, False),
+    ("shop", {}, None),
+    ("gunicorn.arbiter", {}, os.getppid()),
+    ("mod_wsgi", {}, os.getppid()),
+    ("uwsgi", {"masterpid": lambda: 7}, 7),
+    ("uwsgi", {"masterpid": lambda: 0}, None),
+    ("multiprocessing.process", {"parent_process": lambda: Fake(pid=8)}, 8),
+    ("multiprocessing.process", {"parent_process": lambda: None}, None),
 ])  # fmt: skip
 def test_supervisors_are_known(
-    monkeypatch: pytest.MonkeyPatch, module: str, content: dict[str, Any], expected: bool
+    monkeypatch: pytest.MonkeyPatch, module: str, content: dict[str, Any], expected: int | None
 ) -> None:
     load(monkeypatch, module, **content)
-    assert hosts.is_supervised() is expected
+    assert hosts.supervisor() == expected
 
 
 def test_a_reloaded_child_is_supervised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUN_MAIN", "true")
-    assert hosts.is_supervised()
+    assert hosts.supervisor() == os.getppid()
 
 
 @pytest.mark.parametrize(("module", "content", "expected"), [

@@ -1,0 +1,15 @@
+"""Workers that share their processes."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from processes.workers import Workers, workers
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Iterator[Workers]:
+    """Workers of one directory; there are none yet."""
+    with workers(tmp_path) as team:
+        yield team
