@@ -375,7 +375,7 @@ def with_uwsgi() -> Callable[[str], list[str]]:
     found = shutil.which("uwsgi", path=str(BIN))
     if found is None:
         missing("uWSGI is not installed: it has to be compiled")
-    fixed = [str(found), "--http-socket", "127.0.0.1:0", "--die-on-term", "--need-app"]
+    fixed = [found, "--home", sys.prefix, "--http-socket", "127.0.0.1:0", "--die-on-term", "--need-app"]
     return lambda arguments: [*fixed, *arguments.split()]
 
 

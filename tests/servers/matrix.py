@@ -19,7 +19,8 @@ from support import missing, until
 PYTHON = sys.executable
 # the program, for with -m it cannot begin itself anew
 GUNICORN = f"{Path(PYTHON).with_name('gunicorn')} --bind 127.0.0.1:0 --timeout 8 --graceful-timeout 5"
-UWSGI = f"{Path(PYTHON).with_name('uwsgi')} --http-socket 127.0.0.1:0 --die-on-term --need-app --master"
+UWSGI = " ".join((str(Path(PYTHON).with_name("uwsgi")), "--home", sys.prefix, "--http-socket 127.0.0.1:0",
+                  "--die-on-term --need-app --master"))
 UVICORN = f"{PYTHON} -m uvicorn --port 0"
 
 
