@@ -53,3 +53,8 @@ def is_alive(pid):
 def resources():
     """The numbers of descriptors and threads, the look itself not counted."""
     return len(os.listdir("/proc/self/fd")) - 1, len(os.listdir("/proc/self/task"))
+
+
+def are_given_back(before):
+    """Whether there are no more than *before*; there may be less, for a thread that had ended was still counted."""
+    return all(now <= then for now, then in zip(resources(), before))

@@ -7,7 +7,7 @@ import resource
 import signal
 import sys
 
-from common import is_alive, manager, resources, shell, tell, until
+from common import are_given_back, is_alive, manager, resources, shell, tell, until
 
 from processman import StartFailed
 
@@ -46,7 +46,7 @@ made.wait_for("crashes", "running", timeout=30)
 left = is_alive(rest)  # by the mark a stop would find it, so it is looked for before
 made.wait_for("fails", "running", timeout=30)
 made.stop_process("fails", timeout=30)
-until(lambda: resources() == before, timeout=10)
+until(lambda: are_given_back(before), timeout=10)
 made.start_process("fails", timeout=30)
 status = {each.id: each for each in made.list()}
 made.stop()

@@ -4,7 +4,7 @@ import os
 import resource
 import sys
 
-from common import manager, resources, shell, tell, until
+from common import are_given_back, manager, resources, shell, tell, until
 
 from processman import StartFailed
 
@@ -30,7 +30,7 @@ for _ in range(times):
     except StartFailed as error:
         errors.add(error.status.last_error)
         last = error.status.status
-until(lambda: resources() == before, timeout=10)
+until(lambda: are_given_back(before), timeout=10)
 resource.setrlimit(resource.RLIMIT_NPROC, (soft, hard))
 made.wait_for("fails", "running", timeout=30)
 bystander = made.status("bystander").run
