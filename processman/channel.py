@@ -17,14 +17,16 @@ _INT = array.array("i").itemsize
 _CREDENTIALS = struct.Struct("3i")
 
 
-def connect(path: str) -> socket.socket:
+def connect(path: str, *, timeout: float | None = None) -> socket.socket:
     """Connect to *path*, where somebody of our user has to listen.
 
+    :param timeout: seconds to wait at most, now and for what is read and written later.
     :raises PermissionError: it is somebody else, in whose hands no environment and no pickle belongs.
     :raises OSError: nobody does.
     """
     connection = socket.socket(socket.AF_UNIX)
     try:
+        connection.settimeout(timeout)
         connection.connect(path)
         if not is_ours(connection):
             raise PermissionError(1, "it belongs to somebody else", path)

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._version import __version__
 from .caller import CallerGone, working_for
@@ -30,6 +30,17 @@ logger = logging.getLogger(__name__)
 _LOST = (EOFError, OSError, pickle.UnpicklingError)
 #: seconds until somebody is let in again where there was no descriptor for that
 _PAUSE = 0.1
+#: seconds until an owner that works has heard what it is asked
+_HEARING = 2.0
+
+
+class Host(NamedTuple):
+    """Who asks. It goes over as a plain tuple, behind its version, for the other side may be of another."""
+
+    #: how new it is; a command is no host, and older than all
+    generation: float = 0.0
+    #: what of its configuration it shares with who leads for it
+    settings: tuple[object, ...] = ()
 
 
 class Pickles:
@@ -51,6 +62,10 @@ class Pickles:
         """
         return pickle.load(self._file)  # noqa: S301 (who may connect could do anything to us anyway)
 
+    def settimeout(self, timeout: float | None) -> None:
+        """Wait *timeout* seconds at most for the other end, from now on; after that, only close it."""
+        self._connection.settimeout(timeout)
+
     def is_over(self) -> bool:
         """Tell whether the other end is gone, while it has nothing to say."""
         poller = select.poll()
@@ -69,18 +84,23 @@ class Pickles:
         self.close()
 
 
-class _Asked:
-    """Stands for a function of the follower: it stays there, and is called there."""
+class _Asked(NamedTuple):
+    """Stands for a function that the follower gives: it stays there, and is called there."""
+
+    key: int | str
 
 
 class Desk:
     """Where followers ask the owner: one thread lets them in, and each has one for as long as it asks.
 
     :param manager: what functions are called with, before their arguments.
+    :param gives_way: tells whether the lead is left to one that a host of some version begins; called by a thread
+        of ours.
     """
 
-    def __init__(self, path: Path, manager: object) -> None:
+    def __init__(self, path: Path, manager: object, gives_way: Callable[[Host, str], bool]) -> None:
         self._manager = manager
+        self._gives_way = gives_way
         self._path = path
         self._closed = False
         self._listener = socket.socket(socket.AF_UNIX)
@@ -128,13 +148,24 @@ class Desk:
         try:
             # who asks may be gone at any time
             with suppress(*_LOST, CallerGone), Pickles(accepted) as connection, working_for(connection.is_over):
-                version, asked = connection.recv()
-                if version == __version__:
-                    self._answer(connection, asked)
-                else:
-                    connection.send(("error", ChangingHands("cannot ask the owner: it is of another version")))
+                self._hear(connection)
         except Exception:
             report(logger, "answering another process failed")
+
+    def _hear(self, connection: Pickles) -> None:
+        try:
+            version, *about, asked = connection.recv()
+            host = Host(*about)
+        except Exception:  # whatever comes of what nobody of ours has sent
+            logger.debug("somebody asked what cannot be understood", exc_info=True)
+            return
+        if self._gives_way(host, version):
+            connection.send(("error", ChangingHands("cannot ask the owner: it makes room for a newer one")))
+        elif version != __version__:
+            connection.send(("error", ChangingHands("cannot ask the owner: it is of another version")))
+        else:
+            connection.send(("heard", None))
+            self._answer(connection, asked)
 
     def _answer(self, connection: Pickles, asked: bytes) -> None:
         try:
@@ -157,30 +188,36 @@ class Desk:
             connection.send(("error", RuntimeError(f"{type(answer[1]).__name__}: {answer[1]}")))
 
     def _call(self, connection: Pickles, asked: bytes) -> Any:
-        def ask(*given: object) -> Any:
-            connection.send(("ask", given))
+        def ask(key: int | str, *given: object) -> Any:
+            connection.send(("ask", (key, given)))
             return connection.recv()
 
-        function, args, more = pickle.loads(asked)  # noqa: S301 (as above)
-        given = [ask if isinstance(each, _Asked) else each for each in args]
-        named = {name: ask if isinstance(each, _Asked) else each for name, each in more.items()}
-        return function(self._manager, *given, **named)
+        function, args = pickle.loads(asked)  # noqa: S301 (as above)
+        given = {key: functools.partial(ask, key) if isinstance(arg, _Asked) else arg for key, arg in args.items()}
+        named = {key: arg for key, arg in given.items() if isinstance(key, str)}
+        return function(self._manager, *(arg for key, arg in given.items() if key not in named), **named)
 
 
 def ask_owner(
-    connection: Pickles, function: Callable[..., Any], args: tuple[object, ...], more: Mapping[str, object]
+    connection: Pickles, host: Host, function: Callable[..., Any], args: tuple[object, ...],
+    more: Mapping[str, object],
 ) -> Any:
     """Have the owner that is connected call *function* with its Manager and *args*; return or raise what that does.
 
-    :raises ChangingHands: it is gone before it has answered. So does the iterator that may be the answer.
+    What of *args* can be called stays here: *function* gets what calls it back.
+
+    :raises ChangingHands: it is gone before it has answered, or does not hear. So does the iterator that may be
+        the answer.
     """
-    mine = [each for each in (*args, *more.values()) if callable(each)]
-    given = tuple(_Asked() if callable(each) else each for each in args)
-    named = {name: _Asked() if callable(each) else each for name, each in more.items()}
+    given: dict[int | str, Any] = {**dict(enumerate(args)), **dict(more.items())}
+    asked = {key: _Asked(key) if callable(arg) else arg for key, arg in given.items()}
     try:
-        kind, value = _exchange(connection, (__version__, pickle.dumps((function, given, named))))
+        kind, value = _exchange(connection, (__version__, *host, pickle.dumps((function, asked))), timeout=_HEARING)
+        if kind == "heard":
+            kind, value = _exchange(connection)
         while kind == "ask":
-            kind, value = _exchange(connection, bool(mine[0](*value)))
+            key, its = value
+            kind, value = _exchange(connection, bool(given[key](*its)))
     except BaseException:
         connection.close()
         raise
@@ -192,12 +229,15 @@ def ask_owner(
     return value
 
 
-def _exchange(connection: Pickles, *sent: object) -> tuple[str, Any]:
+def _exchange(connection: Pickles, *sent: object, timeout: float | None = None) -> tuple[str, Any]:
     """Send something, if there is something to be sent, and return what comes back."""
     try:
+        connection.settimeout(timeout)
         for value in sent:
             connection.send(value)
         kind, answer = connection.recv()
+    except TimeoutError as error:
+        raise ChangingHands("cannot ask the owner: it does not answer") from error
     except _LOST as error:
         raise ChangingHands("cannot wait for the owner's answer: the lead is changing hands") from error
     return kind, answer
@@ -214,9 +254,9 @@ def _items(connection: Pickles) -> Iterator[Any]:
 
 
 def reach_owner(path: Path) -> Pickles | None:
-    """Connect to the owner that listens at *path*; ``None`` when it is not there, or not yet."""
+    """Connect to the owner that listens at *path*; ``None`` when it is not there, or does not let anybody in."""
     try:
-        return Pickles(connect(os.fspath(path)))
+        return Pickles(connect(os.fspath(path), timeout=_HEARING))
     except OSError:
         return None
 

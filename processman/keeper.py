@@ -375,7 +375,8 @@ class Keeper:
                 raise Refused("there is a way to it already")
             client.id = str(hello["id"])
         elif hello.get("who"):
-            client.send({"leases": self.leases(), "owner": self.owner and self.owner.pid})
+            owner = self.owner and self.owner.pid
+            client.send({"leases": self.leases(), "owner": owner, "children": len(self.children)})
         elif self.refuses():
             raise Refused("it was told to end")
         elif self.kill_at is None:  # else our end is the answer: then the client may begin another keeper

@@ -24,15 +24,16 @@ from .errors import (
     DuplicateProcess,
     NotOwner,
     ProcessmanError,
-    ProcessNotFound,
     StopFailed,
     WaitTimeout,
 )
+from .followers import Followers
 from .leftovers import end_leftovers
 from .lifecycle import Stop
 from .managed import ManagedProcess
 from .observers import Observers
-from .runtime import Runtime, configurations
+from .registry import Registry
+from .runtime import Runtime
 from .states import ALIVE
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Life:
         self._for_others = False
         self._lost = threading.Event()
         self._begin_anew()
-        self._registered: dict[str, ProcessConfig] = {}
+        self._registry = Registry(config)
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()  # the registry, and the fields below
@@ -80,9 +81,7 @@ class Life:
         self._seat: Seat | None = None
         self._desk: Desk | None = None
         self._runtime: Runtime | None = None
-        self._merging = threading.Lock()  # what a host configures is taken in one after the other
-        #: by id, how new the host is that configured it, where that is a follower
-        self._generations: dict[str, float] = {}
+        self._followers: Followers | None = None
 
     # -- looking -----------------------------------------------------------------
     @property
@@ -115,17 +114,14 @@ class Life:
     def registered(self) -> Mapping[str, ProcessConfig]:
         """What was registered in code, by id."""
         with self._lock:
-            return dict(self._registered)
+            return dict(self._registry.registered)
 
     def registration(self, id: str) -> ProcessConfig:
         """Return what was registered as *id*.
 
         :raises ProcessNotFound: nothing was.
         """
-        config = self._registered.get(id)
-        if config is None:
-            raise ProcessNotFound(id)
-        return config
+        return self._registry.registration(id)
 
     def check_owner(self) -> None:
         """Refuse to work in a forked copy.
@@ -152,24 +148,26 @@ class Life:
         with self._lock:
             runtime = self._runtime if self._phase is _Phase.STARTED else None
             configured = Configured(process, lasting=self.started)
-            told = process.id in self.processes and process.id in self._generations  # by a follower, before us
-            if process.id in self._registered or (process.id in self.processes and not told):
+            followers = self._followers
+            told = followers is not None and process.id in followers  # by one of them, before us
+            if process.id in self._registry or (process.id in self.processes and not told):
                 raise DuplicateProcess(process.id)
             managed = runtime.manage(configured) if runtime is not None and not told else None
-            self._registered[process.id] = process
+            self._registry.add(configured)
         if managed is not None:
             self._begin(managed)
-        elif told and (seat := self._seat) is not None:
-            self.merge(configured, seat.generation)
-        self._tell([configured])
+        elif told and followers is not None and (seat := self._seat) is not None:
+            followers.merge(configured, seat.generation)
+        self._tell(configured)
 
     def forget(self, id: str, process: ManagedProcess | None) -> bool:
         """Forget *id*, if it still means *process*."""
         with self._lock:
             if self.processes.get(id) is not process:
                 return False
-            self._registered.pop(id, None)
-            self._generations.pop(id, None)
+            self._registry.forget(id)
+            if self._followers is not None:
+                self._followers.forget(id)
             if self._runtime is not None:
                 self._runtime.forget(id)
             return True
@@ -186,14 +184,32 @@ class Life:
                 return
             self.stop(None)
             self._check_ended()
-            configs = configurations(self._config, tuple(self._registered.values()))
+            configs, whole = self._read()
             if self._is_kept:
                 self._take_seat()
             else:
                 end_leftovers(Path(self._config.data_dir).absolute())
                 self._lead(self._engine, configs)
             atexit.register(self._at_exit)
-        self._tell(configs)
+        self._tell(*configs, whole=whole)
+
+    def _read(self) -> tuple[Sequence[Configured], bool]:
+        """Return what is configured here, and whether that is the whole of it: what runs outlives a broken file.
+
+        :raises ProcessmanError: the file is wrong, and nothing runs that another host began.
+        """
+        try:
+            return self._registry.read(), True
+        except ProcessmanError as error:
+            if not (self._is_kept and self._is_held()):
+                raise
+            logger.error("%s", error)
+            return self._registry.do_without_file(), False
+
+    def _is_held(self) -> bool:
+        from .visit import is_held  # not on every platform
+
+        return is_held(self._config)
 
     def lead_for_others(self) -> None:
         """Lead until no host is left."""
@@ -215,6 +231,7 @@ class Life:
             atexit.unregister(self._at_exit)
             with self._lock:
                 self._phase = _Phase.STOPPED
+                self._registry.end()
             if survivors:
                 raise StopFailed(", ".join(survivors), tuple(chain.from_iterable(survivors.values())))
 
@@ -229,26 +246,26 @@ class Life:
         finally:
             self._reconfiguring.release()
 
-    def _lead(self, engine: Engine | None, configs: Sequence[Configured]) -> None:
-        """Begin to supervise, and with what an earlier owner left."""
+    def _lead(self, engine: Engine | None, configs: Sequence[Configured], *, whole: bool = True) -> None:
+        """Begin to supervise, and with what an earlier owner left: unless *configs* are the *whole*, all of it."""
         self._observers.open()
         runtime = Runtime(self._config, self._observers, engine=engine)
         managed = runtime.manage_all(configs)
         with self._lock:
             self._owner = os.getpid()
             self._runtime = runtime
-            self._generations = {}
             self._phase = _Phase.STARTED
-            self._registered = {
-                id: config for id, config in self._registered.items() if not runtime.was_removed(Configured(config))
-            }
-            late = [config for id, config in self._registered.items() if id not in runtime.processes]
+            self._registry.forget_removed(runtime.was_removed)
+            late = [config for id, config in self._registry.registered.items() if id not in runtime.processes]
             # registered while the file was read
             managed = (*managed, *(runtime.manage(Configured(config)) for config in late))
-            managed = (*managed, *runtime.take_over(all=self._for_others))
-        with self._merging:  # what begins is not replaced before it has begun
-            if self._seat is not None:  # what runs is known before it is in our hands
-                self._desk = self._seat.serve(self._manager)
+            managed = (*managed, *runtime.take_over(all=self._for_others or not whole))
+        if self._seat is None:
+            self._begin(*managed)
+            return
+        self._followers = Followers(runtime, self._seat.generation, self._lock, self._begin)
+        with self._followers.listening:
+            self._desk = self._seat.serve(self._manager)  # what runs is known before it is in our hands
             self._begin(*managed)
         runtime.wait_for_all()
 
@@ -304,8 +321,8 @@ class Life:
             part = Part.LEAD
         elif self._config.owner == "process" or hosts.cannot_lead():
             part = Part.FOLLOW
-        self._seat = Seat(self._config, linger=linger, lead=self._lead_kept, lose=self._lose_lead, part=part,
-                          supervisor=supervisor)
+        self._seat = Seat(self._config, linger=linger, lead=self._lead_kept, lose=self._lose_lead,
+                          follow=self._follow, part=part, supervisor=supervisor)
         try:
             self._seat.take()
         except BaseException:
@@ -318,14 +335,9 @@ class Life:
         with self._reconfiguring:
             if self._seat is None or self._phase is not _Phase.STOPPED:
                 return
-            registered = tuple(self._registered.values())
+            configs, whole = self._read()
             try:
-                configs = configurations(self._config, registered)
-            except ProcessmanError as error:  # somebody has to lead
-                logger.error("%s", error)
-                configs = [Configured(config) for config in registered]
-            try:
-                self._lead(engine, configs)
+                self._lead(engine, configs, whole=whole)
             except BaseException:
                 self._lose_lead()
                 raise
@@ -341,47 +353,38 @@ class Life:
         self._lost.set()
 
     def _close_desk(self) -> None:
+        self._followers = None
         desk, self._desk = self._desk, None
         if desk is not None:
             desk.close()
 
-    def _tell(self, configs: Sequence[Configured]) -> None:
-        """Tell the owner, where that is somebody else, what is configured here."""
+    def _follow(self) -> None:
+        """Tell who leads with a new keeper all that is configured here."""
+        self._tell(*self._registry.configured)
+
+    def merge(self, configs: Sequence[Configured], generation: float, *, whole: bool) -> None:
+        """Take in what a follower of *generation* has configured; *whole*: and it has nothing else."""
+        followers = self._followers
+        if followers is None or self._phase is not _Phase.STARTED:
+            raise ChangingHands("cannot register a process: the lead is changing hands")
+        for configured in configs:
+            followers.merge(configured, generation)
+        if whole and self._for_others:  # else the newest will lead itself
+            followers.dismiss_others({configured.config.id for configured in configs}, generation)
+
+    def _tell(self, *configs: Configured, whole: bool = False) -> None:
+        """Tell the owner, where that is somebody else, what is configured here; *whole*: and nothing else is."""
         for _ in range(_TRIES):
             seat = self.followed
             if seat is None:
                 return
             try:
-                seat.call(merge, tuple(configs), seat.generation)
+                seat.call(merge, configs, seat.generation, whole=whole)
                 return
             except ChangingHands as error:
                 logger.warning("%s", error)
 
-    def merge(self, configured: Configured, generation: float) -> None:
-        """Take in what a host has configured: the newest one knows best."""
-        id = configured.config.id
-        with self._merging:
-            with self._lock:
-                runtime, seat = self._runtime, self._seat
-                if runtime is None or seat is None or self._phase is not _Phase.STARTED:
-                    raise ChangingHands("cannot register a process: the lead is changing hands")
-                if runtime.was_removed(configured) and not configured.lasting:
-                    return
-                known = id in runtime.processes
-                if known and generation <= self._generations.get(id, seat.generation):
-                    return
-                self._generations[id] = generation
-                managed = None if known else runtime.manage(configured)
-            if known and not runtime.is_same(configured):
-                logger.info("process %r is configured otherwise by a newer host, and restarted", id)
-                runtime.let_go(id)
-                with self._lock:
-                    managed = runtime.replace(configured)
-            if managed is not None:
-                self._begin(managed)
 
-
-def merge(manager: Manager, configs: Sequence[Configured], generation: float) -> None:
+def merge(manager: Manager, configs: Sequence[Configured], generation: float, *, whole: bool) -> None:
     """Take in what a follower of *generation* has configured. The owner's desk calls it."""
-    for configured in configs:
-        manager._life.merge(configured, generation)  # noqa: SLF001
+    manager._life.merge(configs, generation, whole=whole)  # noqa: SLF001

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from . import foreground
@@ -22,14 +23,24 @@ from .runtime import get_ready
 from .states import State, Status
 
 
-def _by_owner(method: Callable[..., Any]) -> Any:
-    """Have the owner do it where this Manager follows."""
+def _by_owner(method: Callable[..., Any], *, retries: int = 0) -> Any:
+    """Have the owner do it where this Manager follows; with *retries* the next one, when that goes meanwhile."""
     @functools.wraps(method)
     def call(self: Manager, *args: object, **more: object) -> Any:
+        for _ in range(retries):
+            with suppress(ChangingHands):
+                return call_once(self, *args, **more)
+        return call_once(self, *args, **more)
+
+    def call_once(self: Manager, *args: object, **more: object) -> Any:
         follows = self._life.followed is not None
         return self.at_owner(call, *args, **more) if follows else method(self, *args, **more)
 
     return call
+
+
+#: for what may be asked twice
+_read_from_owner = functools.partial(_by_owner, retries=1)
 
 
 class Manager:
@@ -209,7 +220,6 @@ class Manager:
             return  # somebody else removed it first, and the id may be taken again
         self._observers.publish("removed", status)
 
-    @_by_owner
     def wait_for(
         self, id: str, until: str | Iterable[str] | Callable[[Status], bool], timeout: float | None = None
     ) -> Status:
@@ -221,18 +231,27 @@ class Manager:
         :raises Overruled: it is removed, or the manager stopped.
         :raises WaitTimeout: the time is over.
         """
+        if not callable(until) and not isinstance(until, str):
+            until = tuple(until)
+        status: Status = self._wait_for(id, until, timeout)
+        return status
+
+    @_by_owner
+    def _wait_for(
+        self, id: str, until: str | Iterable[str] | Callable[[Status], bool], timeout: float | None
+    ) -> Status:
         accept = until if callable(until) else one_of(until)
         return self._ready(id, wait=True).wait_for(accept, timeout)
 
     # -- looking ---------------------------------------------------------------
-    @_by_owner
+    @_read_from_owner
     def status(self, id: str) -> Status:
         """Return what process *id* is now."""
         self._life.check_owner()
         process = self._life.processes.get(id)
         return process.status if process is not None else _unstarted(self._life.registration(id))
 
-    @_by_owner
+    @_read_from_owner
     def list(self) -> tuple[Status, ...]:
         """Return what every process is now, in the order of registration."""
         self._life.check_owner()
@@ -242,7 +261,7 @@ class Manager:
             for id in {**processes, **registered}
         )
 
-    @_by_owner
+    @_read_from_owner
     def logs(self, id: str, lines: int = 100) -> tuple[LogLine, ...]:
         """Return the newest *lines* (1 to 1000) lines of process *id*, oldest first."""
         self._life.check_owner()

@@ -14,8 +14,9 @@ from enum import Enum
 from typing import Any
 
 from . import hosts, signals
+from ._version import __version__
 from .config import Config
-from .desk import Desk, Pickles, ask_owner, reach_owner
+from .desk import Desk, Host, Pickles, ask_owner, reach_owner
 from .errors import ChangingHands
 from .failures import report
 from .kept import KeptEngine
@@ -30,6 +31,8 @@ _PRECEDENCE = 0.5
 _ANSWER = 5.0
 #: seconds to wait for who is to lead next, and between two looks
 _PATIENCE, _LOOK = 1.0, 0.01
+#: seconds until a process that is to lead for us is begun again: the one before may have been in its way
+_AGAIN = 0.5
 
 
 class Part(Enum):
@@ -44,33 +47,34 @@ class Seat:
     """The seat of one Manager: its lease, and whether it leads.
 
     :param lead: begins to lead with an engine; called by :meth:`take`, or later from a thread of our own.
-    :param part: what of that it takes.
-    :param lose: ends leading, for somebody else has begun to.
+    :param lose: ends leading, for somebody else has begun to; called from that thread.
+    :param follow: begins to follow with a new keeper, which knows of nothing; called from that thread.
+    :param part: what of the work it takes.
     :raises ProcessmanError: no keeper can be reached or begun.
     """
 
     def __init__(
         self, config: Config, *, linger: float, lead: Callable[[KeptEngine], None], lose: Callable[[], None],
-        part: Part = Part.ANY, supervisor: int | None = None,
+        follow: Callable[[], None], part: Part = Part.ANY, supervisor: int | None = None,
     ) -> None:
         self._config, self._part = config, part
         self._place = Place(config)
         self.linger, self._supervisor = linger, supervisor
         #: how new this host is: of those who wait for control the newest leads
         self.generation = self._turn = time.monotonic()
-        self._lead, self._lose = lead, lose
+        self._lead, self._lose, self._follow = lead, lose, follow
         self._instance = os.urandom(8).hex()
         self._closed = False
         self._changing = threading.Lock()  # which lease is held, and whether any is
         self.engine: KeptEngine | None = None
-        self._lease = self._take()
+        self._lease = self._open_lease()
         self._grant = self._control(self._lease)
 
     def take(self) -> None:
         """Begin to lead if nobody does, and to wait for the lead if somebody does."""
         with signals.left_to_others():
             if self._grant is not None:
-                self._begin(self._grant)
+                self._begin_to_lead(self._grant)
             if hosts.has_threads():
                 threading.Thread(target=self._run, name="processman-seat", daemon=True).start()
 
@@ -98,21 +102,20 @@ class Seat:
     def serve(self, manager: object) -> Desk:
         """Answer what followers ask *manager*, from now on."""
         self._place.forget_owners()
-        return Desk(self._place.owner_socket(os.getpid()), manager)
+        return Desk(self._place.owner_socket(os.getpid()), manager, self._gives_way)
 
     def call(self, function: Callable[..., Any], *args: object, **more: object) -> Any:
         """Have the owner call *function* with its Manager and *args*; return or raise what that does.
 
         :raises ChangingHands: nobody leads, or who led has gone in the middle of it.
         """
-        return ask_owner(self._find_owner(), function, args, more)
+        host = Host(generation=self.generation, settings=_settings(self._config))
+        return ask_owner(self._find_owner(), host, function, args, more)
 
     def _find_owner(self) -> Pickles:
-        patience = _PATIENCE
-        if self._part is Part.FOLLOW and self._lease.owner() is None:
-            self._place.begin_owner(self._config)
-            patience = _ANSWER
-        deadline = time.monotonic() + patience
+        follows = self._part is Part.FOLLOW
+        begin_at = time.monotonic()
+        deadline = begin_at + (_ANSWER if follows else _PATIENCE)
         while True:
             owner = self._lease.owner()
             connection = None if owner is None else reach_owner(self._place.owner_socket(owner))
@@ -120,9 +123,22 @@ class Seat:
                 return connection
             if time.monotonic() > deadline:
                 raise ChangingHands("cannot reach the owner: the lead is changing hands")
+            if follows and owner is None and time.monotonic() >= begin_at:
+                self._place.begin_owner(self._config)
+                begin_at = time.monotonic() + _AGAIN
             threading.Event().wait(_LOOK)
 
-    def _take(self) -> Lease:
+    def _gives_way(self, host: Host, version: str) -> bool:
+        """Where we lead for others alone, leave it to one that fits a newer *host*, which begins that."""
+        if self._part is not Part.LEAD or host.generation <= self.generation:
+            return False
+        if (version, host.settings) == (__version__, _settings(self._config)):
+            return False
+        self._closed = True
+        self._lose()
+        return True
+
+    def _open_lease(self) -> Lease:
         return Lease(
             self._place, instance=self._instance, linger=self.linger, counts=self._part is not Part.LEAD,
             supervisor=self._supervisor, generation=None if self._part is Part.FOLLOW else self._turn,
@@ -132,17 +148,17 @@ class Seat:
         """Return control where it is to be had at once."""
         return None if lease.led or self._part is Part.FOLLOW else lease.wait(_ANSWER)
 
-    def _begin(self, grant: Grant) -> None:
+    def _begin_to_lead(self, grant: Grant) -> None:
         self.engine = KeptEngine(self._lease, grant)
         self._instance = self.engine.instance
         try:
             self._lead(self.engine)
         except BaseException:
             self.engine, self._turn = None, 0.0
-            self._change(self._take())  # somebody else may be able to
+            self._hold(self._open_lease())  # somebody else may be able to
             raise
 
-    def _change(self, lease: Lease) -> None:
+    def _hold(self, lease: Lease) -> None:
         """Hold *lease* instead of the one before, unless none is to be held any more."""
         with self._changing:
             self._lease.close()
@@ -164,11 +180,11 @@ class Seat:
         if self._closed:
             return
         if grant is not None:
-            self._begin(grant)
+            self._begin_to_lead(grant)
         elif self._lease.lost:
-            self._take_again()
+            self._reconnect()
 
-    def _take_again(self) -> None:
+    def _reconnect(self) -> None:
         """Go on with a new keeper: who leads goes first, the others come when it had the time."""
         if self._part is Part.LEAD:  # it was for others, who have ended
             self._closed = True
@@ -177,15 +193,22 @@ class Seat:
         logger.warning("the keeper is gone, and what it held: a new one is begun")
         if self.engine is None:
             threading.Event().wait(_PRECEDENCE)
-        lease = self._take()
-        self._change(lease)
+        lease = self._open_lease()
+        self._hold(lease)
         grant = self._control(lease)
         if self._closed:
             return
-        if grant is None and self.engine is not None:
-            self.engine = None
-            self._lose()
-        elif grant is not None and self.engine is not None:
+        if grant is not None and self.engine is not None:
             self.engine.renew(lease, grant)
         elif grant is not None:
-            self._begin(grant)
+            self._begin_to_lead(grant)
+        else:
+            if self.engine is not None:
+                self.engine = None
+                self._lose()
+            self._follow()
+
+
+def _settings(config: Config) -> tuple[object, ...]:
+    """Return what processes see of *config*, or are watched by."""
+    return config.port, config.dev, config.config_file and os.fspath(config.config_file)

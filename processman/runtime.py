@@ -16,7 +16,7 @@ from .bridge import Bridge
 from .config import Config, ProcessConfig
 from .configured import Configured
 from .engine import Child, Engine
-from .errors import DuplicateProcess, StopFailed, WaitTimeout
+from .errors import StopFailed, WaitTimeout
 from .filewatch import FileWatch, Watch
 from .inbox import Ticket
 from .launch import Prepared, prepare
@@ -44,24 +44,6 @@ def get_ready() -> None:
     from . import loader  # noqa: F401
 
     import_psutil()
-
-
-def configurations(config: Config, registered: Iterable[ProcessConfig]) -> Sequence[Configured]:
-    """Return what is *registered* and what the file holds.
-
-    :raises ConfigError: the file is wrong.
-    :raises DuplicateProcess: an id is in both.
-    """
-    from .loader import load  # reads JSON, which importing us should not take time for
-
-    found = {process.id: Configured(process) for process in registered}
-    if config.config_file is not None:
-        data_dir = Path(config.data_dir).absolute()
-        for process in load(data_dir / config.config_file, data_dir=data_dir):
-            if process.id in found:
-                raise DuplicateProcess(process.id)
-            found[process.id] = Configured(process, templated=True)
-    return tuple(found.values())
 
 
 class Runtime:
@@ -137,15 +119,21 @@ class Runtime:
         left = self._engine.left()
         for configured in left:
             if not (all or configured.lasting):
-                self._dismiss(configured)
+                process = self._make(configured, self._engine.past(configured.config.id))
+                process.begin(idle=True)
+                self._dismiss(process)
         return [self.manage(configured) for configured in left if all or configured.lasting]
 
-    def _dismiss(self, configured: Configured) -> None:
-        logger.info("process %r is configured no longer, and ended", configured.config.id)
-        process = self._make(configured, self._engine.past(configured.config.id))
+    def dismiss(self, id: str) -> None:
+        """End process *id*, which is configured no longer, and forget it; any host may bring it back."""
+        process = self.processes[id]
+        self._let_go(id)
+        self._dismiss(process)
+
+    def _dismiss(self, process: ManagedProcess) -> None:
+        logger.info("process %r is configured no longer, and ended", process.config.id)
         self._dismissed.append(process)
-        process.ask(Stop(), last=True, wake=False)
-        process.begin(idle=True)
+        process.ask(Stop(), last=True)
 
     def wait_for_all(self) -> None:
         """Wait until what an earlier owner left running is in our hands."""

@@ -126,6 +126,16 @@ def reader(environ):
     return Identity("reader", "read")
 
 
+def call_both(manager, first, second):
+    """Call two functions, at the owner."""
+    return [first(), second()]
+
+
+def changing_hands():
+    """Raise what a follower does whose owner has gone."""
+    raise errors.ChangingHands("the lead is changing hands")
+
+
 def plain(value):
     """Make of *value* what JSON can hold."""
     if dataclasses.is_dataclass(value):

@@ -253,7 +253,7 @@ def test_keeper_and_owner_killed_at_once_leave_one_copy(team: Workers) -> None:
 def test_an_owner_that_cannot_lead_lets_somebody_else(team: Workers) -> None:
     owner, older, newer = team.several(3, configured("p"))
     pid = running(owner)["pid"]
-    newer("setattr(m._life, '_lead', lambda *_: 1 / 0)")
+    newer("setattr(m._life, '_lead', lambda *_, **__: 1 / 0)")
     owner.kill()
     until(lambda: older.role == "owner")
     assert newer.role == "follower"
