@@ -189,4 +189,4 @@ def second_run(worker: Worker, id: str) -> Any:
 
 def wait_for_ready(worker: Worker, id: str = "p") -> None:
     """Wait until process *id* has said that it is ready."""
-    until(lambda: any(line["content"] == "ready" for line in worker(f"m.logs({id!r})")))
+    until(lambda: any(line["content"] == "ready" and line["seq"] for line in worker(f"m.logs({id!r})")))
