@@ -323,9 +323,9 @@ class Manager:
         return iter(self.ids)
 
     def at_owner(self, function: Callable[..., Any], *args: object, **more: object) -> Any:
-        """Have *function*, of a module, called where the owner is, with its Manager and *args*.
+        """Call *function* in the process of the owner, with its Manager and *args*; return or raise what it does.
 
-        Returns or raises what that does. What is more, a function among *args* is called back here.
+        It is sent by its name, so it has to be one of a module. What of *args* can be called is called back here.
 
         :raises ChangingHands: nobody leads, or who led has gone in the middle of it.
 
