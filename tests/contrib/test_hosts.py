@@ -186,9 +186,8 @@ class Site:
             yield
             assert process.poll() is None, self.printed()
         finally:
-            os.killpg(process.pid, signal.SIGTERM)
             try:
-                process.wait(10)
+                until(lambda: _ends(process), what=f"the end of {line}")
             finally:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)
@@ -207,6 +206,14 @@ class Site:
 
     def printed(self) -> str:
         return (self.directory / "out").read_text()
+
+
+def _ends(process: subprocess.Popen[bytes]) -> bool:
+    """Ask *process* to end, and all of its; uWSGI forgets what it is told while its workers begin."""
+    os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(2)
+    return process.returncode is not None
 
 
 @pytest.fixture

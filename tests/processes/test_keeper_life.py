@@ -126,7 +126,7 @@ def test_the_last_of_many_leases_counts(ground: Ground) -> None:
     assert (facts["role"], facts["pids"]["p"]) == ("follower", pid)
     first.kill()
     first.wait()
-    until(lambda: json.loads(ground.say(WHO)) == {"leases": 1, "owner": second.pid})
+    until(lambda: json.loads(ground.say(WHO)) == {"leases": 1, "owner": second.pid, "children": 1})
     assert is_alive(pid)
     second.kill()
     finish(second)
@@ -335,7 +335,7 @@ def test_a_lease_may_be_the_life_of_another_process(ground: Ground) -> None:
     child = leader.spawn("child", "sleep", 600)
     ground.lease(pid=other.pid).close()
     leader.leave()
-    until(lambda: json.loads(ground.say(WHO)) == {"leases": 1, "owner": None})
+    until(lambda: json.loads(ground.say(WHO)) == {"leases": 1, "owner": None, "children": 1})
     assert is_alive(child.pid)
     other.kill()
     gone(child.pid)  # while nobody has reaped it yet
