@@ -371,6 +371,8 @@ def test_there_is_one_manager_made_of_the_settings(tmp_path: Path) -> None:
     with override_settings(BASE_DIR=str(tmp_path)), using(DATA_DIR=Path("deep") / "er", PORT=99, DEV=True):
         config = integration.manager().config
         assert (config.data_dir, config.port, config.dev) == (str(tmp_path / "deep" / "er"), 99, True)
+    with override_settings(BASE_DIR=tmp_path), using(RUN_DIR="run"):
+        assert integration.manager().config.run_dir == str(tmp_path / "run")
     with using(DATA_DIR=tmp_path):
         assert integration.manager().config.data_dir == str(tmp_path)
 
