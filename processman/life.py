@@ -151,7 +151,7 @@ class Life:
         """Add *process*, and begin it if the rest has begun."""
         with self._lock:
             runtime = self._runtime if self._phase is _Phase.STARTED else None
-            configured = Configured(process, lasting=self.started)
+            configured = Configured.by(self._config, process, lasting=self.started)
             told = process.id in self.processes and process.id in self._generations  # by a follower, before us
             if process.id in self._registered or (process.id in self.processes and not told):
                 raise DuplicateProcess(process.id)
@@ -240,11 +240,12 @@ class Life:
             self._generations = {}
             self._phase = _Phase.STARTED
             self._registered = {
-                id: config for id, config in self._registered.items() if not runtime.was_removed(Configured(config))
+                id: config for id, config in self._registered.items()
+                if not runtime.was_removed(Configured.by(self._config, config))
             }
             late = [config for id, config in self._registered.items() if id not in runtime.processes]
             # registered while the file was read
-            managed = (*managed, *(runtime.manage(Configured(config)) for config in late))
+            managed = (*managed, *(runtime.manage(Configured.by(self._config, config)) for config in late))
             managed = (*managed, *runtime.take_over(all=self._for_others))
         with self._merging:  # what begins is not replaced before it has begun
             if self._seat is not None:  # what runs is known before it is in our hands
@@ -323,7 +324,7 @@ class Life:
                 configs = configurations(self._config, registered)
             except ProcessmanError as error:  # somebody has to lead
                 logger.error("%s", error)
-                configs = [Configured(config) for config in registered]
+                configs = [Configured.by(self._config, config) for config in registered]
             try:
                 self._lead(engine, configs)
             except BaseException:

@@ -54,13 +54,13 @@ def configurations(config: Config, registered: Iterable[ProcessConfig]) -> Seque
     """
     from .loader import load  # reads JSON, which importing us should not take time for
 
-    found = {process.id: Configured(process) for process in registered}
+    found = {process.id: Configured.by(config, process) for process in registered}
     if config.config_file is not None:
         data_dir = Path(config.data_dir).absolute()
         for process in load(data_dir / config.config_file, data_dir=data_dir):
             if process.id in found:
                 raise DuplicateProcess(process.id)
-            found[process.id] = Configured(process, templated=True)
+            found[process.id] = Configured.by(config, process, templated=True)
     return tuple(found.values())
 
 
@@ -68,7 +68,6 @@ class Runtime:
     """One life of a manager, from a start to a stop. After that it is only looked at."""
 
     def __init__(self, config: Config, observers: Observers, *, engine: Engine | None = None) -> None:
-        self._config = config
         self._observers = observers
         self._data_dir = os.path.abspath(config.data_dir)
         self._engine = LocalEngine() if engine is None else engine
@@ -111,7 +110,7 @@ class Runtime:
             prepare=partial(self._prepare, configured),
             published=partial(self._published, configured),
             spawned=partial(self._spawned, next(self._slots), config.id),
-            watch=partial(self._watch, config),
+            watch=partial(self._watch, configured),
         ), first=_first(configured, past))
         self._engine.keep(process.journal, past=past is not None)
         self._bridge.follow(process.journal)
@@ -211,8 +210,8 @@ class Runtime:
     # -- called by the supervisors --------------------------------------------
     def _prepare(self, configured: Configured, run: int) -> Prepared:
         return prepare(
-            configured.config, templated=configured.templated, host=os.environ, port=self._config.port,
-            data_dir=self._data_dir, instance=self._engine.instance, run=run,
+            configured.config, templated=configured.templated, host=os.environ, port=configured.port,
+            data_dir=configured.data_dir, instance=self._engine.instance, run=run,
         )
 
     def _published(self, configured: Configured, status: Status, entered: bool) -> None:
@@ -229,10 +228,10 @@ class Runtime:
         else:
             self._ledger.record(slot, process_id, child.pid, child.create_time)
 
-    def _watch(self, config: ProcessConfig, notify: Callable[[str], None]) -> Watch | None:
-        dev_mode = self._config.dev if config.dev_mode is None else config.dev_mode
-        if not dev_mode:
+    def _watch(self, configured: Configured, notify: Callable[[str], None]) -> Watch | None:
+        if not configured.dev:
             return None
+        config = configured.config
         roots = [Path(config.cwd, path) for path in config.watch_paths] or [Path(config.cwd)]
         ignore = (*config.watch_ignore, *pocketbase_files(Path(self._data_dir)))
         return self._watches.watch(roots, ignore, notify)
