@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import json
 import os
 import select
@@ -27,7 +28,7 @@ def connect(path: str) -> socket.socket:
     try:
         connection.connect(path)
         if not is_ours(connection):
-            raise PermissionError(1, "it belongs to somebody else", path)
+            raise PermissionError(errno.EPERM, "it belongs to somebody else", path)
     except BaseException:
         connection.close()
         raise

@@ -1,6 +1,7 @@
 """Where the keeper of a data directory is reached, and how one is begun."""
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import logging
@@ -39,7 +40,7 @@ class Place:
     def __init__(self, config: Config) -> None:
         self._name = hashlib.sha256(os.fsencode(os.path.realpath(config.data_dir))).hexdigest()[:12]
         self._directories = [Path(path).absolute() for path in _candidates(config)]
-        self._data_dir = Path(config.data_dir)
+        self._data_dir, self._run_dir = Path(config.data_dir), config.run_dir
         self._signpost = Signpost(self._data_dir)
 
     @property
@@ -100,6 +101,28 @@ class Place:
             where = error.filename or self._directories[0]
             raise ProcessmanError(f"cannot begin a keeper: {where}: {error.strerror or error}") from error
 
+    def check(self) -> None:
+        """See whether a keeper could be begun, and begin none.
+
+        :raises OSError: it could not.
+        """
+        directory = self._directories[0]
+        self._check_length()
+        if os.path.lexists(directory):
+            private.folder(directory)
+            return
+        above = next(path for path in directory.parents if os.path.lexists(path))
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a directory", str(above))
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(above))
+
+    def _check_length(self) -> None:
+        path = self._directories[0] / f"{self._name}.{_HIGHEST}.owner"
+        if not _fits(path):
+            hint = "; set run_dir" if self._run_dir is None else ""
+            raise OSError(errno.ENAMETOOLONG, f"too long for a socket (at most {_LONGEST} bytes){hint}", str(path))
+
     def claim_owner(self) -> int | None:
         """Return a descriptor that keeps others from leading in a process of their own; ``None``: one does."""
         with self._locked() as directory:
@@ -133,7 +156,10 @@ class Place:
     def _locked(self) -> Iterator[Path]:
         """Hold the lock of beginning a keeper."""
         directory = self._directories[0]
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a directory", error.filename) from error
         private.folder(directory, make=True)
         fd = private.open_file(directory / f"{self._name}.lock", os.O_RDWR | os.O_CREAT)
         try:
@@ -148,9 +174,8 @@ class Place:
         self._signpost.clear()
         self._warn_of_others()
         end_leftovers(directory)
+        self._check_length()
         path = directory / f"{self._name}.sock"
-        if not _fits(self.owner_socket(_HIGHEST)):
-            raise OSError(36, f"too long for a socket (at most {_LONGEST} bytes); set run_dir", str(path))
         path.unlink(missing_ok=True)
         record = ledger.Ledger.open(directory, instance)
         lock = record.detach()  # goes on in the keeper; forks of ours must not close it as they do with a ledger
@@ -238,4 +263,4 @@ def _python() -> str:
     for path in found:
         if path and os.access(path, os.X_OK):
             return path
-    raise FileNotFoundError(2, "no Python interpreter is found to run it", sys.exec_prefix)
+    raise FileNotFoundError(errno.ENOENT, "no Python interpreter is found to run it", sys.exec_prefix)

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -19,7 +19,7 @@ def configuration(given: Mapping[str, Any], *, name: str, home: StrPath, data_di
     :param data_dir: the one to use when none is given.
     :raises ConfigError: a key is unknown, or a value impossible.
     """
-    refuse(f"configure the manager by {name}", _problems(given))
+    refuse(f"configure the manager by {name}", problems(given))
     options = {"data_dir": data_dir, **given}
     for key in ("data_dir", "run_dir"):
         if isinstance(options.get(key), (str, os.PathLike)) and options[key]:
@@ -27,10 +27,11 @@ def configuration(given: Mapping[str, Any], *, name: str, home: StrPath, data_di
     return Config(**options)
 
 
-def _problems(given: object) -> Iterator[Problem]:
+def problems(given: object, keys: Collection[str] = KEYS) -> Iterator[Problem]:
+    """Find what in *given* is no dictionary with some of *keys*."""
     if not isinstance(given, Mapping):
         yield Problem("", "must be a dictionary with keys of Config")
         return
     for key in given:
-        if key not in KEYS:
-            yield Problem(pointer_to([key])[1:], unknown(str(key), KEYS))
+        if key not in keys:
+            yield Problem(pointer_to([key])[1:], unknown(str(key), keys))
