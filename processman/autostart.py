@@ -22,7 +22,9 @@ def autostart(manager: Manager) -> None:
     whole message, and the application goes on.
     """
     manager.share()
-    if why := hosts.refusal():
+    if why := hosts.mistake():
+        logger.warning("processes are not started: %s", why)
+    elif why := hosts.refusal():
         logger.info("processes are not started: %s", why)
     elif hosts.defers():
         # weak: an application that was loaded and thrown away is not to be started by its workers

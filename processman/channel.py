@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import json
 import os
 import select
@@ -29,7 +30,7 @@ def connect(path: str, *, timeout: float | None = None) -> socket.socket:
         connection.settimeout(timeout)
         connection.connect(path)
         if not is_ours(connection):
-            raise PermissionError(1, "it belongs to somebody else", path)
+            raise PermissionError(errno.EPERM, "it belongs to somebody else", path)
     except BaseException:
         connection.close()
         raise

@@ -35,8 +35,8 @@ class Config:
     engine: str
     #: with the keeper, where the leading Manager lives: ``"inprocess"`` or ``"process"``
     owner: str
-    #: with the keeper, seconds that processes outlive the last of their hosts; ``None``: 3 where something
-    #: starts the next one (a supervisor of workers, a reloader), else 0
+    #: with the keeper, seconds that processes outlive the last of their hosts; ``None``: where something starts
+    #: the next one (a supervisor of workers, a reloader) 60 on Linux, while that lives, and 3 elsewhere; else 0
     linger: float | None
     #: where the keeper's socket lies; ``None``: ``PROCESSMAN_RUN_DIR``, ``XDG_RUNTIME_DIR`` or below ``/tmp``
     run_dir: str | None

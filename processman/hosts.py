@@ -20,17 +20,24 @@ _BUSY = {
     "click.shell_completion": "a command line is being completed",
 }
 _SWITCH = {"0": "PROCESSMAN_AUTOSTART is 0", "1": ""}
+_GUNICORN_CHECKS = "gunicorn only checks the application"
 _RELOADER = "this is the reloader, and its child serves"
 _waiting: list[Callable[[], object]] = []
+
+
+def mistake() -> str:
+    """Say what is wrong with the switch, so that nothing is started either; "" where nothing is."""
+    switch = os.environ.get("PROCESSMAN_AUTOSTART")
+    return f"PROCESSMAN_AUTOSTART may be 0 or 1, and is {switch!r}" if switch and switch not in _SWITCH else ""
 
 
 def refusal() -> str:
     """Say why nothing is to be started in this process, so that it completes "not started: …"; "" to start."""
     if switch := os.environ.get("PROCESSMAN_AUTOSTART"):
-        return _SWITCH.get(switch, "PROCESSMAN_AUTOSTART is neither 0 nor 1")
-    if _is_reloaded():
-        return ""
-    return _flask() or _django() or next((why for package, why in _BUSY.items() if _runs(package)), "")
+        return _SWITCH.get(switch) or mistake()
+    if why := _flask() or _django() or _gunicorn():  # first: what a reloaded child runs inherits its mark
+        return why
+    return "" if _is_reloaded() else next((why for package, why in _BUSY.items() if _runs(package)), "")
 
 
 def defers() -> bool:
@@ -38,7 +45,8 @@ def defers() -> bool:
     uwsgi = sys.modules.get("uwsgi")
     if uwsgi is not None:
         return bool(uwsgi.worker_id() == 0)
-    return _runs("gunicorn.arbiter") and not _runs("gunicorn.workers")
+    # its configuration may import the application, before there is an arbiter
+    return (_runs("gunicorn.arbiter") or _runs("gunicorn.app")) and not _runs("gunicorn.workers")
 
 
 def supervisor() -> int | None:
@@ -95,7 +103,8 @@ def _flask() -> str:
     if context.info_name != "run":
         return _no_server(context.command_path)
     reload = context.params.get("reload")
-    return _RELOADER if (cli.get_debug_flag() if reload is None else reload) else ""
+    reloads = cli.get_debug_flag() if reload is None else reload
+    return _RELOADER if reloads and not _is_reloaded() else ""
 
 
 def _django() -> str:
@@ -109,7 +118,13 @@ def _django_command(argv: Sequence[str]) -> str:
     command = argv[1] if len(argv) > 1 else "help"
     if command != "runserver":
         return _no_server(f"manage.py {command}")
-    return "" if "--noreload" in argv else _RELOADER
+    return "" if "--noreload" in argv or _is_reloaded() else _RELOADER
+
+
+def _gunicorn() -> str:
+    """See it run without its arbiter: ``--check-config`` and ``--print-config`` load the application like this."""
+    runs = any(frame.f_code.co_name == "run" and _module(frame) == "gunicorn.app.base" for frame in _frames())
+    return _GUNICORN_CHECKS if runs and not _runs("gunicorn.arbiter") else ""
 
 
 def _no_server(command: str) -> str:

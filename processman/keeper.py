@@ -393,19 +393,19 @@ class Keeper:
             self.watch(client.pidfd, lambda: self.drop(client))
         elif client.foreign:
             raise Refused(f"there is no process {pid} that can be watched")
-        client.lease, client.counts = True, bool(hello.get("counts", True))
-        if client.counts:
+        if counts := bool(hello.get("counts", True)):
             self.heed(hello.get("supervisor"))
             self.linger, self.deadline = linger, None
+        client.lease, client.counts = True, counts  # not before all that it says is understood
         client.send({"processman": PROTOCOL, "pid": os.getpid(), "instance": self.instance,
                      "led": self.owner is not None})
 
     def heed(self, supervisor: int | None = None) -> None:
         """Linger only while *supervisor* lives; without one, which is its end, no more."""
-        if self.supervisor >= 0:
-            self.selector.unregister(self.supervisor)
-            os.close(self.supervisor)
-        self.supervisor = _pidfd(supervisor or 0)
+        former, self.supervisor = self.supervisor, _pidfd(supervisor or 0)  # no pid: nothing changes
+        if former >= 0:
+            self.selector.unregister(former)
+            os.close(former)
         if self.supervisor >= 0:
             self.watch(self.supervisor, self.heed)
         self.linger, self.deadline = 0.0, self.deadline and time.monotonic()
@@ -418,7 +418,8 @@ class Keeper:
         for each in (client.connection, client.pidfd):
             with suppress(KeyError, ValueError):
                 self.selector.unregister(each)
-        client.close()
+        with suppress(OSError):  # it is dropped all the same
+            client.close()
         if client is self.owner:
             self.owner = self.key = None
             for way in [other for other in self.clients if other.id is not None]:

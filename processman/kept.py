@@ -36,6 +36,7 @@ class KeptEngine:
         self._noted = dict(grant.notes)
         self._table = ProcessTable()
         self._renewed = threading.Condition(threading.Lock())
+        self._given_up = False
         waiters = Waiters()
         self.waiter = waiters.make
         self.wake_all = waiters.wake_all
@@ -46,6 +47,12 @@ class KeptEngine:
             self._lease, self._key, self.instance = lease, grant.key, lease.instance
             for id in self._noted:
                 self._tell(id)
+            self._renewed.notify_all()
+
+    def give_up(self) -> None:
+        """Let nobody wait for another keeper: somebody else leads with that."""
+        with self._renewed:
+            self._given_up = True
             self._renewed.notify_all()
 
     def past(self, id: str) -> Past | None:
@@ -139,7 +146,8 @@ class KeptEngine:
         except ConnectionError:
             with self._renewed:
                 patience = _PATIENCE if lease.lost else _MOMENT
-                if not self._renewed.wait_for(lambda: self._lease is not lease, patience):
+                self._renewed.wait_for(lambda: self._given_up or self._lease is not lease, patience)
+                if self._lease is lease:
                     raise
             return _ask(self._lease.way_to(id, self._key), message, descriptors)
 

@@ -1,6 +1,7 @@
 """A lease on the keeper: what it holds goes on while there is one, and one of those who hold one has control."""
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -95,7 +96,7 @@ class Lease:
         """
         connection = self._place.reach()
         if connection is None:
-            raise ConnectionRefusedError(111, "the keeper is gone")
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "the keeper is gone")
         channel = Channel(connection)
         channel.send({"processman": PROTOCOL, "key": key, "id": id})
         return channel

@@ -159,6 +159,22 @@ def leftovers(directory: Path) -> Iterator[tuple[Leftover, ...]]:
         yield tuple(found for path in _paths(directory) if (found := _take(path, held)))
 
 
+def managers(directory: Path) -> tuple[int, ...]:
+    """Return the pids of the managers that live and run processes of the data *directory* themselves."""
+    return tuple(pid for path in _paths(directory) if (pid := _holder(path)) is not None)
+
+
+def _holder(path: Path) -> int | None:
+    with suppress(OSError):
+        fd = private.open_file(path, os.O_RDWR)
+        try:
+            match = _HEAD.match(os.read(fd, _SLOT).decode("ascii", "replace"))
+            return int(match[2]) if match and not private.lock(fd) else None
+        finally:
+            os.close(fd)
+    return None
+
+
 def _paths(directory: Path) -> list[Path]:
     try:
         folder = private.folder(private.home(directory) / "ledger")

@@ -147,7 +147,7 @@ class Life:
         """Add *process*, and begin it if the rest has begun."""
         with self._lock:
             runtime = self._runtime if self._phase is _Phase.STARTED else None
-            configured = Configured(process, lasting=self.started)
+            configured = Configured.by(self._config, process, lasting=self.started)
             followers = self._followers
             told = followers is not None and process.id in followers  # by one of them, before us
             if process.id in self._registry or (process.id in self.processes and not told):
@@ -256,9 +256,9 @@ class Life:
             self._runtime = runtime
             self._phase = _Phase.STARTED
             self._registry.forget_removed(runtime.was_removed)
-            late = [config for id, config in self._registry.registered.items() if id not in runtime.processes]
+            late = [each for id, each in self._registry.registered.items() if id not in runtime.processes]
             # registered while the file was read
-            managed = (*managed, *(runtime.manage(Configured(config)) for config in late))
+            managed = (*managed, *(runtime.manage(Configured.by(self._config, each)) for each in late))
             managed = (*managed, *runtime.take_over(all=self._for_others or not whole))
         if self._seat is None:
             self._begin(*managed)

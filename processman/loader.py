@@ -55,7 +55,14 @@ def _refused(path: Path, why: str) -> ConfigError:
 
 def _process(entry: dict[str, Any], data_dir: Path) -> ProcessConfig:
     fields = {NAMES[key]: value for key, value in entry.items()}
-    return ProcessConfig(**fields | {"cwd": str(Path(data_dir, entry["cwd"]).absolute())})
+    return ProcessConfig(**fields | {"cwd": _plain(os.path.abspath(data_dir), entry["cwd"])})
+
+
+def _plain(data_dir: str, cwd: str) -> str:
+    """Return *cwd* as seen from *data_dir*; ``..`` stays only where a link is on the way, for there it matters."""
+    path = os.path.join(data_dir, cwd)
+    plain = os.path.normpath(path)
+    return plain if os.path.realpath(plain) == os.path.realpath(path) else str(Path(path))
 
 
 def _read(path: Path, data_dir: Path) -> bytes:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 from . import hosts, signals
@@ -67,6 +68,8 @@ class Seat:
         self._closed = False
         self._changing = threading.Lock()  # which lease is held, and whether any is
         self.engine: KeptEngine | None = None
+        #: where followers ask us, while we lead
+        self._desk: Path | None = None
         self._lease = self._open_lease()
         self._grant = self._control(self._lease)
 
@@ -102,7 +105,8 @@ class Seat:
     def serve(self, manager: object) -> Desk:
         """Answer what followers ask *manager*, from now on."""
         self._place.forget_owners()
-        return Desk(self._place.owner_socket(os.getpid()), manager, self._gives_way)
+        self._desk = self._place.owner_socket(os.getpid())
+        return Desk(self._desk, manager, self._gives_way)
 
     def call(self, function: Callable[..., Any], *args: object, **more: object) -> Any:
         """Have the owner call *function* with its Manager and *args*; return or raise what that does.
@@ -198,15 +202,22 @@ class Seat:
         grant = self._control(lease)
         if self._closed:
             return
-        if grant is not None and self.engine is not None:
+        if self.engine is not None and grant is not None and self._is_found():
             self.engine.renew(lease, grant)
-        elif grant is not None:
+            return
+        if self.engine is not None:
+            self.engine.give_up()
+            self.engine = None
+            self._lose()
+        if grant is not None:
             self._begin_to_lead(grant)
         else:
-            if self.engine is not None:
-                self.engine = None
-                self._lose()
             self._follow()
+
+    def _is_found(self) -> bool:
+        """Whether followers find us where we are: with the keeper's socket the directory may have gone."""
+        desk = self._desk
+        return desk is not None and desk == self._place.owner_socket(os.getpid()) and desk.exists()
 
 
 def _settings(config: Config) -> tuple[object, ...]:

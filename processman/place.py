@@ -1,8 +1,10 @@
 """Where the keeper of a data directory is reached, and how one is begun."""
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
+import logging
 import os
 import socket as sockets
 import subprocess
@@ -13,12 +15,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from . import private
+from . import ledger, private
 from .channel import Channel, connect
 from .config import Config
 from .errors import ProcessmanError
-from .ledger import Ledger
 from .leftovers import end_leftovers
+from .signpost import Signpost
+
+logger = logging.getLogger(__name__)
 
 #: bytes of a socket's path; one more is for its end
 _LONGEST = 107
@@ -36,12 +40,14 @@ class Place:
     def __init__(self, config: Config) -> None:
         self._name = hashlib.sha256(os.fsencode(os.path.realpath(config.data_dir))).hexdigest()[:12]
         self._directories = [Path(path).absolute() for path in _candidates(config)]
+        self._data_dir, self._run_dir = Path(config.data_dir), config.run_dir
+        self._signpost = Signpost(self._data_dir)
 
     @property
     def socket(self) -> Path:
         """Where the keeper listens, or will."""
-        found = (path for path in self._paths(".sock") if path.exists())
-        return next(found, self._paths(".sock")[0])
+        found = (path for path in self._sockets() if path.exists())
+        return next(found, self._directories[0] / f"{self._name}.sock")
 
     def owner_socket(self, pid: int) -> Path:
         """Return where the owner with this *pid* listens."""
@@ -58,7 +64,7 @@ class Place:
 
     def reach(self) -> sockets.socket | None:
         """Connect to the keeper that there is."""
-        for path in self._paths(".sock"):
+        for path in self._sockets():
             with suppress(FileNotFoundError, ConnectionRefusedError, NotADirectoryError):
                 return connect(os.fspath(path)) if _fits(path) else None
         return None
@@ -95,6 +101,28 @@ class Place:
             where = error.filename or self._directories[0]
             raise ProcessmanError(f"cannot begin a keeper: {where}: {error.strerror or error}") from error
 
+    def check(self) -> None:
+        """See whether a keeper could be begun, and begin none.
+
+        :raises OSError: it could not.
+        """
+        directory = self._directories[0]
+        self._check_length()
+        if os.path.lexists(directory):
+            private.folder(directory)
+            return
+        above = next(path for path in directory.parents if os.path.lexists(path))
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a directory", str(above))
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(above))
+
+    def _check_length(self) -> None:
+        path = self._directories[0] / f"{self._name}.{_HIGHEST}.owner"
+        if not _fits(path):
+            hint = "; set run_dir" if self._run_dir is None else ""
+            raise OSError(errno.ENAMETOOLONG, f"too long for a socket (at most {_LONGEST} bytes){hint}", str(path))
+
     def claim_owner(self) -> int | None:
         """Return a descriptor that keeps others from leading in a process of their own; ``None``: one does."""
         with self._locked() as directory:
@@ -117,39 +145,55 @@ class Place:
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True,
             ).wait()  # it makes itself nobody's child at once
 
-    def _paths(self, suffix: str) -> list[Path]:
-        return [directory / f"{self._name}{suffix}" for directory in self._directories]
+    def _sockets(self) -> Iterator[Path]:
+        """Yield where a keeper may be, likeliest first."""
+        if (shown := self._signpost.socket) is not None:
+            yield shown
+        for directory in self._directories:
+            yield directory / f"{self._name}.sock"
 
     @contextmanager
     def _locked(self) -> Iterator[Path]:
         """Hold the lock of beginning a keeper."""
         directory = self._directories[0]
-        directory.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.parent.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            raise NotADirectoryError(errno.ENOTDIR, "it is not a directory", error.filename) from error
         private.folder(directory, make=True)
         fd = private.open_file(directory / f"{self._name}.lock", os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
-            yield directory
+            with self._signpost.locked():
+                yield directory
         finally:
             fcntl.flock(fd, fcntl.LOCK_UN)  # a copy forked meanwhile would hold it on
             os.close(fd)
 
     def _begin(self, directory: Path, instance: str) -> sockets.socket:
+        self._signpost.clear()
+        self._warn_of_others()
         end_leftovers(directory)
+        self._check_length()
         path = directory / f"{self._name}.sock"
-        if not _fits(self.owner_socket(_HIGHEST)):
-            raise OSError(36, f"too long for a socket (at most {_LONGEST} bytes); set run_dir", str(path))
         path.unlink(missing_ok=True)
-        ledger = Ledger.open(directory, instance)
-        lock = ledger.detach()  # goes on in the keeper; forks of ours must not close it as they do with a ledger
+        record = ledger.Ledger.open(directory, instance)
+        lock = record.detach()  # goes on in the keeper; forks of ours must not close it as they do with a ledger
         with (
             sockets.socket(sockets.AF_UNIX) as listener, _log(directory / f"{self._name}.log") as log, _closed(lock)
         ):
             listener.bind(os.fspath(path))
             path.chmod(0o600)
             listener.listen(_BACKLOG)  # by us, so that there is no waiting until it listens
-            _run(path, instance, listener.fileno(), ledger.path, lock, log)
+            self._signpost.show(path, instance)
+            _run(path, instance, listener.fileno(), record.path, lock, log)
             return connect(os.fspath(path))
+
+    def _warn_of_others(self) -> None:
+        """A second manager never touches what the first one runs: so it has to be said."""
+        for pid in ledger.managers(self._data_dir):
+            logger.warning("process %d runs processes of %s, too (processman up, or a manager without a keeper): "
+                           "what both configure runs twice", pid, self._data_dir)
 
 
 @contextmanager
@@ -192,11 +236,19 @@ def _candidates(config: Config) -> Iterator[str]:
     if named := os.environ.get("PROCESSMAN_RUN_DIR"):
         yield named
         return
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+    if (runtime := os.environ.get("XDG_RUNTIME_DIR")) and _is_ours(runtime):
         yield os.path.join(runtime, "processman")
     if os.geteuid() == 0:
         yield "/run/processman"
     yield f"/tmp/processman-{os.geteuid()}"  # noqa: S108 (refused unless it is ours alone)
+
+
+def _is_ours(directory: str) -> bool:
+    """Whether it is there and belongs to us: ``su`` and ``sudo -E`` leave that of another user behind."""
+    try:
+        return os.stat(directory).st_uid == os.geteuid()
+    except OSError:
+        return False
 
 
 def _python() -> str:
@@ -211,4 +263,4 @@ def _python() -> str:
     for path in found:
         if path and os.access(path, os.X_OK):
             return path
-    raise FileNotFoundError(2, "no Python interpreter is found to run it", sys.exec_prefix)
+    raise FileNotFoundError(errno.ENOENT, "no Python interpreter is found to run it", sys.exec_prefix)

@@ -1,6 +1,7 @@
 """Files and directories that are ours alone, and the lock of an open file."""
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -51,11 +52,11 @@ def folder(path: Path, *, make: bool = False) -> Path:
             path.mkdir(mode=0o700)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise NotADirectoryError(20, "it is not a directory", str(path))
+        raise NotADirectoryError(errno.ENOTDIR, "it is not a directory", str(path))
     if _POSIX and found.st_uid != os.geteuid():
-        raise PermissionError(1, "it belongs to somebody else", str(path))
+        raise PermissionError(errno.EPERM, "it belongs to somebody else", str(path))
     if _POSIX and found.st_mode & 0o077:
-        raise PermissionError(1, "it is open to others (mode 0700 closes it)", str(path))
+        raise PermissionError(errno.EPERM, "it is open to others (mode 0700 closes it)", str(path))
     return path
 
 
@@ -68,7 +69,7 @@ def open_file(path: Path, flags: int) -> int:
     found = os.fstat(fd)
     if not stat.S_ISREG(found.st_mode) or (_POSIX and found.st_uid != os.geteuid()):
         os.close(fd)
-        raise PermissionError(1, "it is not a file of ours", str(path))
+        raise PermissionError(errno.EPERM, "it is not a file of ours", str(path))
     return fd
 
 

@@ -53,7 +53,7 @@ class Registry:
 
     def forget_removed(self, was_removed: Callable[[Configured], bool]) -> None:
         """Forget what another host has removed."""
-        known = (*map(Configured, self._registered.values()), *self._configured.values())
+        known = (*self._in_code().values(), *self._configured.values())
         for configured in [each for each in known if was_removed(each)]:
             self.forget(configured.config.id)
 
@@ -71,7 +71,7 @@ class Registry:
             for process in load(data_dir / self._config.config_file, data_dir=data_dir):
                 if process.id in found:
                     raise DuplicateProcess(process.id)
-                found[process.id] = Configured(process, templated=True)
+                found[process.id] = Configured.by(self._config, process, templated=True)
         self._configured = found
         return self.configured
 
@@ -85,4 +85,4 @@ class Registry:
         self._configured = {}
 
     def _in_code(self) -> dict[str, Configured]:
-        return {id: Configured(config) for id, config in self._registered.items()}
+        return {id: Configured.by(self._config, process) for id, process in self._registered.items()}

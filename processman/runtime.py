@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from .bridge import Bridge
-from .config import Config, ProcessConfig
+from .config import Config
 from .configured import Configured
 from .engine import Child, Engine
 from .errors import StopFailed, WaitTimeout
@@ -50,7 +50,6 @@ class Runtime:
     """One life of a manager, from a start to a stop. After that it is only looked at."""
 
     def __init__(self, config: Config, observers: Observers, *, engine: Engine | None = None) -> None:
-        self._config = config
         self._observers = observers
         self._data_dir = os.path.abspath(config.data_dir)
         self._engine = LocalEngine() if engine is None else engine
@@ -93,7 +92,7 @@ class Runtime:
             prepare=partial(self._prepare, configured),
             published=partial(self._published, configured),
             spawned=partial(self._spawned, next(self._slots), config.id),
-            watch=partial(self._watch, config),
+            watch=partial(self._watch, configured),
         ), first=_first(configured, past))
         self._engine.keep(process.journal, past=past is not None)
         self._bridge.follow(process.journal)
@@ -199,8 +198,8 @@ class Runtime:
     # -- called by the supervisors --------------------------------------------
     def _prepare(self, configured: Configured, run: int) -> Prepared:
         return prepare(
-            configured.config, templated=configured.templated, host=os.environ, port=self._config.port,
-            data_dir=self._data_dir, instance=self._engine.instance, run=run,
+            configured.config, templated=configured.templated, host=os.environ, port=configured.port,
+            data_dir=configured.data_dir, instance=self._engine.instance, run=run,
         )
 
     def _published(self, configured: Configured, status: Status, entered: bool) -> None:
@@ -217,10 +216,10 @@ class Runtime:
         else:
             self._ledger.record(slot, process_id, child.pid, child.create_time)
 
-    def _watch(self, config: ProcessConfig, notify: Callable[[str], None]) -> Watch | None:
-        dev_mode = self._config.dev if config.dev_mode is None else config.dev_mode
-        if not dev_mode:
+    def _watch(self, configured: Configured, notify: Callable[[str], None]) -> Watch | None:
+        if not configured.dev:
             return None
+        config = configured.config
         roots = [Path(config.cwd, path) for path in config.watch_paths] or [Path(config.cwd)]
         ignore = (*config.watch_ignore, *pocketbase_files(Path(self._data_dir)))
         return self._watches.watch(roots, ignore, notify)

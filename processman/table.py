@@ -118,6 +118,11 @@ class ProcessTable:
         return snapshot
 
 
+def with_argument(word: str) -> list[int]:
+    """Return who was begun with *word* as an argument."""
+    return [pid for pid in _pids() if word in _arguments(pid)]
+
+
 def import_psutil() -> None:
     """Import psutil now."""
     import psutil  # noqa: F401
@@ -202,6 +207,24 @@ def _psutil_mark(pid: int) -> tuple[str, str] | None:
         return None
 
 
+def _linux_arguments(pid: int) -> list[str]:
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb", buffering=0) as file:
+            return os.fsdecode(file.read()).split("\0")
+    except OSError as error:
+        _check_gone(error)
+        return []
+
+
+def _psutil_arguments(pid: int) -> list[str]:
+    import psutil
+
+    try:
+        return psutil.Process(pid).cmdline()
+    except (psutil.Error, OSError):
+        return []
+
+
 def _find(environ: bytes, name: bytes) -> str:
     start = environ.index(b"\0" + name + b"=") + len(name) + 2
     return environ[start:environ.index(b"\0", start)].decode()
@@ -237,3 +260,4 @@ def _now() -> float:
 #: returns the entry of a pid; ``None`` when it is gone, a zombie, or older than *since*
 find = _linux_entry if _LINUX else _psutil_entry
 _mark = _linux_mark if _LINUX else _psutil_mark
+_arguments = _linux_arguments if _LINUX else _psutil_arguments

@@ -21,7 +21,7 @@ FLOORS = {
           restart schema signals states""",
     1: """bridge caller channel child configured desk engine filewatch foreground hosts inbox interpreter journal
           keeper kept launch lease ledger leftovers loader local observers orphans owner place reader roots
-          sources spool table tree visit waiters wake""",
+          signpost sources spool table tree visit waiters wake""",
     2: "supervisor managed",
     3: "followers life manager registry runtime",
     4: "__init__",

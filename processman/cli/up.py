@@ -40,6 +40,7 @@ def up(arguments: Namespace) -> int:
         config_file=Config().config_file if config is None else config,
     ), _engine=engine)
     with claim(arguments.dir) as home, console.shown():
+        _warn_of_applications(manager.config)
         secret, token_file = token(home, arguments.token_file)
         host, port = arguments.http
         with _serve(manager, host, port, secret, arguments.allow_host) as server:
@@ -66,6 +67,19 @@ def _serve(manager: Manager, host: str, port: int, secret: str, more: list[str])
         return Server(host, port, _mounted(app))
     except OSError as error:
         raise Failure(f"cannot serve on {name}:{port}: {error.strerror or error}") from error
+
+
+def _warn_of_applications(config: Config) -> None:
+    """Say who runs processes of this directory by a keeper: what we run is none of theirs."""
+    with suppress(ImportError, OSError):  # no keeper on this platform, or none of ours
+        from ..lease import WHO
+        from ..place import Place
+
+        answer = Place(config).ask(WHO)
+        if answer is not None:
+            leader = answer.get("owner") or "none"
+            logger.warning("an application runs processes of %s, too (process %s leads): what both configure runs "
+                           "twice", config.data_dir, leader)
 
 
 def _tell(host: str, address: str, token_file: Path) -> None:

@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _HARMLESS = ("GET", "HEAD", "OPTIONS")
-#: schemes of ``Authorization`` that a browser adds by itself, as it does cookies
-_SENT_BY_BROWSERS = ("", "basic", "digest", "negotiate", "ntlm")
+#: schemes of ``Authorization`` that no browser adds by itself, as it does cookies and Basic
+_TOKENS = ("bearer", "token")
+#: characters of a token that comes without a scheme, as clients of PocketBase send it, at least
+_LEAST = 16
 
 
 def protect(app: WSGIApplication) -> WSGIApplication:
     """Answer 403 before *app* is asked, where a page of another site may have made a browser send the request.
 
-    Unsafe methods need ``X-Processman: 1``, or an ``Authorization`` that browsers do not send by themselves.
+    Unsafe methods need ``X-Processman: 1``, or an ``Authorization`` with a token.
     """
 
     def protected(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -49,5 +51,5 @@ def check(environ: WSGIEnvironment, *, verified: bool = False) -> None:
 
 
 def _has_token(environ: WSGIEnvironment) -> bool:
-    scheme = environ.get("HTTP_AUTHORIZATION", "").partition(" ")[0]
-    return scheme.lower() not in _SENT_BY_BROWSERS
+    scheme, _, credential = environ.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
+    return scheme.lower() in _TOKENS if credential else len(scheme) >= _LEAST

@@ -115,7 +115,8 @@ def _hook(auth: Auth | None, where: str) -> Callable[[object], bool | Identity |
     if auth is not None:
         return lambda _: auth()
     logger.warning("every request to %s is refused, because nothing says who may come in: write "
-                   "Processman(app, auth=lambda: current_user.is_admin), or the like", where)
+                   "Processman(app, auth=lambda: current_user.is_authenticated and current_user.is_admin), "
+                   "or the like", where)
     return lambda _: False
 
 

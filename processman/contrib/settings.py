@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -15,21 +15,23 @@ KEYS = tuple(field.name for field in fields(Config))
 def configuration(given: Mapping[str, Any], *, name: str, home: StrPath, data_dir: StrPath) -> Config:
     """Make a :class:`Config` of what is *given* under *name*.
 
-    :param home: what a relative ``data_dir`` starts from; the current directory of a server may be any.
+    :param home: what a relative ``data_dir`` or ``run_dir`` starts from; a server's current directory may be any.
     :param data_dir: the one to use when none is given.
     :raises ConfigError: a key is unknown, or a value impossible.
     """
-    refuse(f"configure the manager by {name}", _problems(given))
+    refuse(f"configure the manager by {name}", problems(given))
     options = {"data_dir": data_dir, **given}
-    if isinstance(options["data_dir"], (str, os.PathLike)) and options["data_dir"]:
-        options["data_dir"] = os.path.join(home, options["data_dir"])
+    for key in ("data_dir", "run_dir"):
+        if isinstance(options.get(key), (str, os.PathLike)) and options[key]:
+            options[key] = os.path.join(home, options[key])
     return Config(**options)
 
 
-def _problems(given: object) -> Iterator[Problem]:
+def problems(given: object, keys: Collection[str] = KEYS) -> Iterator[Problem]:
+    """Find what in *given* is no dictionary with some of *keys*."""
     if not isinstance(given, Mapping):
         yield Problem("", "must be a dictionary with keys of Config")
         return
     for key in given:
-        if key not in KEYS:
-            yield Problem(pointer_to([key])[1:], unknown(str(key), KEYS))
+        if key not in keys:
+            yield Problem(pointer_to([key])[1:], unknown(str(key), keys))

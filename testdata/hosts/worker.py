@@ -1,6 +1,6 @@
 """One of many workers: a Manager of data directory DIRECTORY, started; it answers each line, an expression, in JSON.
 
-The first argument holds options: "linger", and "processes", the keywords of each ProcessConfig. In expressions
+The first argument holds options: "linger", "config", more keywords of Config, and "processes", those of each ProcessConfig. In expressions
 ``m`` is the manager. What an expression raises is told by its class and attributes. Its end of input is sys.exit.
 """
 import dataclasses
@@ -24,6 +24,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 options = json.loads(sys.argv[1])
 m = Manager(Config(
     data_dir=os.environ["HOST_DIRECTORY"], config_file=options.get("file"), engine="keeper", linger=options["linger"],
+    **options.get("config", {}),
 ))
 heard = []
 m.subscribe(lambda event: heard.append((event.process_id, event.kind)))

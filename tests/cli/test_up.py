@@ -288,3 +288,12 @@ def test_a_terminal_that_is_stopped_stops_nobody_else(up, tmp_path):
     process.terminate()
     assert with_patience(process) == 0
     os.close(reading)
+
+
+def test_an_application_that_runs_the_same_is_warned_of(up):
+    run_dir = up.directory.parent / "run"
+    config = Config(data_dir=up.directory, run_dir=run_dir, engine="keeper", linger=0.0, config_file=None)
+    with Manager(config):
+        up.start()
+        assert f"(process {os.getpid()} leads): what both configure runs twice" in up.err
+    until(lambda: not list(run_dir.glob("*.sock")))

@@ -36,6 +36,7 @@ def ask(fake: FakeManager, method: str, path: str, headers: dict[str, str]) -> A
     OWN,
     TOKEN,
     {"Authorization": "Token a-token"},
+    {"Authorization": "eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"},
     OWN | {"Sec-Fetch-Site": "same-origin", "Origin": "http://localhost"},
     OWN | {"Authorization": "Basic dTpw"},
 ])
@@ -57,6 +58,9 @@ def test_a_proved_post_gets_through(fake: FakeManager, headers: dict[str, str]) 
     ({"Authorization": ""}, UNPROVED),
     ({"Authorization": "Basic dTpw"}, UNPROVED),
     ({"Authorization": "NEGOTIATE YII="}, UNPROVED),
+    ({"Authorization": "Mutual a-way-of-browsers-to-come"}, UNPROVED),
+    ({"Authorization": "Bearer"}, UNPROVED),
+    ({"Authorization": "Bearer "}, UNPROVED),
     ({"Sec-Fetch-Site": "cross-site"}, FOREIGN),
     (OWN | {"Sec-Fetch-Site": "cross-site"}, FOREIGN),
     (OWN | {"Sec-Fetch-Site": "same-site"}, FOREIGN),

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -371,6 +372,8 @@ def test_there_is_one_manager_made_of_the_settings(tmp_path: Path) -> None:
     with override_settings(BASE_DIR=str(tmp_path)), using(DATA_DIR=Path("deep") / "er", PORT=99, DEV=True):
         config = integration.manager().config
         assert (config.data_dir, config.port, config.dev) == (str(tmp_path / "deep" / "er"), 99, True)
+    with override_settings(BASE_DIR=tmp_path), using(RUN_DIR="run"):
+        assert integration.manager().config.run_dir == str(tmp_path / "run")
     with using(DATA_DIR=tmp_path):
         assert integration.manager().config.data_dir == str(tmp_path)
 
@@ -435,8 +438,8 @@ def test_a_site_as_it_should_be_is_not_complained_of(tmp_path: Path) -> None:
     ({"DATA_DIR": ""}, "data_dir: must be a path that is not empty"),
     ({"DATA_DIR": 5}, "data_dir: must be a path that is not empty"),
     ({"ENGINE": "steam"}, "engine: must be one of auto, local, keeper"),
-    (["DATA_DIR"], "must be a dictionary"),
-    (None, "must be a dictionary"),
+    (["DATA_DIR"], "must be a dictionary with keys of Config"),
+    (None, "must be a dictionary with keys of Config"),
 ])
 def test_settings_that_cannot_be_used_are_an_error(tmp_path: Path, given: Any, words: str) -> None:
     [(id, message, hint)] = complaints(BASE_DIR=tmp_path, ROOT_URLCONF=URLS, PROCESSMAN=given)
@@ -453,6 +456,8 @@ def test_without_base_dir_the_data_directory_is_named_in_full(tmp_path: Path) ->
         assert id == "processman.E001"
         assert message.endswith("DATA_DIR: must be an absolute path, for there is no BASE_DIR in the settings")
         assert complaints(PROCESSMAN={"DATA_DIR": tmp_path}) == []
+        [(id, message, _)] = complaints(PROCESSMAN={"DATA_DIR": tmp_path, "RUN_DIR": "run"})
+        assert message.endswith("RUN_DIR: must be an absolute path, for there is no BASE_DIR in the settings")
 
 
 @pytest.mark.parametrize("name", ["no.such.hook", "nodots", "processman.contrib.django.nothing", ""])
@@ -473,6 +478,37 @@ def test_an_auth_that_cannot_be_asked_is_an_error(
     monkeypatch.setattr(integration, "hook", hook, raising=False)
     [(id, message, _)] = complaints(BASE_DIR=tmp_path, ROOT_URLCONF=URLS, PROCESSMAN={"AUTH": HOOK})
     assert (id, message) == ("processman.E002", "cannot ask AUTH of PROCESSMAN: it is no plain function")
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("processman.wsgi.bearer", "it makes something, and decides about no request"),
+    ("processman.contrib.django.bearer_urls", "it makes something, and decides about no request"),
+    ("os.getpid", "it cannot be called with a request alone"),
+    ("os.path.samefile", "it cannot be called with a request alone"),
+])
+def test_an_auth_that_decides_about_no_request_is_an_error(tmp_path: Path, name: str, words: str) -> None:
+    [(id, message, _)] = complaints(BASE_DIR=tmp_path, ROOT_URLCONF=URLS, PROCESSMAN={"AUTH": name})
+    assert (id, message) == ("processman.E002", f"cannot ask AUTH of PROCESSMAN: {words}")
+
+
+@pytest.mark.parametrize(("run_dir", "words"), [
+    ("/etc/passwd/run", "/etc/passwd: it is not a directory"),
+    ("/etc/passwd", "/etc/passwd: it is not a directory"),
+    ("x" * 100, "too long for a socket (at most 107 bytes)"),
+    ("/tmp", "/tmp: it is open to others (mode 0700 closes it)"),
+])
+def test_a_run_directory_that_cannot_be_used_is_an_error(tmp_path: Path, run_dir: str, words: str) -> None:
+    given = {"RUN_DIR": run_dir}
+    [(id, message, hint)] = complaints(BASE_DIR=tmp_path, ROOT_URLCONF=URLS, PROCESSMAN=given)
+    assert (id, message.endswith(words), "Correct RUN_DIR" in hint) == ("processman.E005", True, True), message
+    assert complaints(BASE_DIR=tmp_path, ROOT_URLCONF=URLS, PROCESSMAN={**given, "ENGINE": "local"}) == []
+
+
+def test_a_run_directory_that_can_be_made_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir(mode=0o700)
+    for run_dir in ("run", "run/deeper", tempfile.gettempdir() + "/pm-not-there-yet"):
+        assert complaints(BASE_DIR=tmp_path, ROOT_URLCONF=URLS, PROCESSMAN={"RUN_DIR": run_dir}) == []
+        assert not (tmp_path / "run" / "deeper").exists()
 
 
 @pytest.mark.parametrize(("middleware", "auth", "wrong"), [

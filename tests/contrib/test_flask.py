@@ -214,6 +214,8 @@ def test_a_prefix_has_to_be_a_plain_path(prefix: str) -> None:
     ({"data_dir": "pb_data", "port": 9000, "dev": True}, {"data_dir": "pb_data", "port": 9000, "dev": True}),
     ({"data_dir": Path("data"), "config_file": None}, {"data_dir": "data", "config_file": None}),
     ({"data_dir": "/srv/shop", "engine": "local"}, {"data_dir": "/srv/shop", "engine": "local"}),
+    ({"data_dir": "data", "run_dir": "run"}, {"data_dir": "data", "run_dir": "run"}),
+    ({"data_dir": "data", "run_dir": Path("/run/shop")}, {"data_dir": "data", "run_dir": "/run/shop"}),
 ])
 def test_options_come_from_the_configuration_of_the_application(
     app: flask.Flask, tmp_path: Path, given: dict[str, Any], expected: dict[str, Any]
@@ -221,7 +223,7 @@ def test_options_come_from_the_configuration_of_the_application(
     app.config["PROCESSMAN"] = given
     let_in(app)
     config = manager_of(app).config
-    expected["data_dir"] = str(tmp_path / expected["data_dir"])
+    expected |= {name: str(tmp_path / expected[name]) for name in ("data_dir", "run_dir") if name in expected}
     assert {name: getattr(config, name) for name in expected} == expected
 
 

@@ -78,3 +78,12 @@ def test_every_application_of_the_page_loads(text: str, tmp_path: Path) -> None:
                           env=environment(PM_TOKEN="a-token-for-tests"), capture_output=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "/api/pm/<path:path>" in done.stdout
+
+
+def test_the_command_of_the_example_needs_no_token(tmp_path: Path) -> None:
+    ignored = shutil.ignore_patterns(".processman", "__pycache__")
+    shutil.copytree(ROOT / "examples" / "flask", tmp_path / "flask", ignore=ignored)
+    without = {name: value for name, value in environment().items() if name != "PM_TOKEN"}
+    asked = subprocess.run([sys.executable, "-m", "flask", "--app", "flask/app", "processman", "ls"], cwd=tmp_path,
+                           env=without, capture_output=True, text=True)  # fmt: skip
+    assert (asked.returncode, asked.stderr.count("\n")) == (4, 1), asked.stderr

@@ -288,6 +288,11 @@ def test_the_switch_overrules_what_the_host_is(site: Site, switch: str, starts: 
     assert (site.who("starts"), site.who("loads")) == (starts, HOST)
 
 
+def test_a_command_that_a_reloaded_child_runs_starts_nothing(site: Site) -> None:
+    site.run([tool("flask"), "--app", "shop", "routes"], WERKZEUG_RUN_MAIN="true")
+    assert (site.who("starts"), site.who("loads")) == ([], HOST)
+
+
 # -- Django ----------------------------------------------------------------------------
 MANAGE = [sys.executable, "manage.py"]
 AT_IMPORT = {"APPS": "eager"}
@@ -351,6 +356,18 @@ def gunicorn(*arguments: str) -> list[str]:
 ])  # fmt: skip
 def test_workers_of_gunicorn_serve(site: Site, arguments: str, starts: list[str], loads: list[str]) -> None:
     see(site, gunicorn(*arguments.split()), starts, loads)
+
+
+@pytest.mark.parametrize("option", ["--check-config", "--print-config"])
+def test_gunicorn_starts_nothing_where_it_only_checks(site: Site, option: str) -> None:
+    site.run(gunicorn(option, "bare"))
+    assert (site.who("starts"), site.who("loads")) == ([], HOST)
+    assert site.said("says") == {"processes are not started: gunicorn only checks the application"}
+
+
+def test_workers_start_what_a_configuration_of_gunicorn_has_loaded(site: Site) -> None:
+    (site.directory / "early.py").write_text("import bare\n")
+    see(site, gunicorn("-w", "2", "-c", "early.py", "bare"), TWO, HOST)
 
 
 def test_a_hook_of_gunicorn_is_kept_and_a_reload_starts_again(site: Site) -> None:

@@ -65,6 +65,7 @@ def well(ground: Ground, child: Held) -> bool:
     message(processman=1, linger=0, control="me"), message(processman=1, linger=0, control={}),
     message(processman=1, linger=0, pid=-1), message(processman=1, linger=0, pid=0),
     message(processman=1, linger=0, pid=2**70), message(processman=1, linger=0, pid="x"),
+    message(processman=1, linger=0, supervisor="x"), message(processman=1, linger=0, supervisor=2**70),
     message(processman=1, key="0" * 32, id="child"), message(processman=1, key=None, id="child"),
     message(processman=1, key=["x"]), message(spawn=SPAWN), message(adopt=True), message(reap=True),
     message(id="child", note={"x": 1}), message(end=False), message(who=True),
@@ -79,7 +80,8 @@ def test_who_talks_nonsense_is_told_so_and_harms_nobody(ground: Ground, child: H
 def random_words(chance: random.Random) -> bytes:
     """Make up some lines of what the keeper knows, with wrong values, cut anywhere."""
     values = (None, 1, 0, -1, 1.5, True, "", "child", "x" * 300, [], {}, [1], SPAWN, float("nan"), 2**65)
-    names = ("processman", "linger", "control", "counts", "key", "id", "who", "spawn", "adopt", "reap", "note")
+    names = ("processman", "linger", "control", "counts", "supervisor", "key", "id", "who", "spawn", "adopt",
+             "reap", "note")
     lines = b""
     for _ in range(chance.randrange(4)):
         chosen = {name: chance.choice(values) for name in chance.sample(names, chance.randrange(6))}
@@ -94,8 +96,59 @@ def test_who_talks_at_random_harms_nobody(ground: Ground, child: Held, rounds: i
     before = ground.keeper().num_fds()
     for _ in range(rounds):
         ground.say(random_words(chance), [0] * chance.choice((0, 0, 0, 1, 4, 6)))
+    ground.say(message(**HELLO))  # no supervisor is watched for it
     assert well(ground, child)
     until(lambda: ground.keeper().num_fds() == before)
+
+
+#: one of each kind that JSON has, and some that are none
+KINDS = (None, True, False, 0, -1, 99_999_999, 2**70, 1.5, 1e99, float("nan"), float("inf"), "", "x", [], ["x"], {},
+         {"x": 1})
+#: what would be a lease for as long as this system lives
+ALWAYS_THERE = (True, 1.5)
+MESSAGES: dict[str, dict[str, object]] = {
+    "lease": {**HELLO, "counts": True, "supervisor": None},
+    "way": {"processman": 1, "key": "0" * 32, "id": "child"},
+    "question": {"processman": 1, "who": True},
+}
+
+
+@pytest.mark.parametrize(("kind", "field"), [(kind, field) for kind, said in MESSAGES.items() for field in said])
+def test_no_field_may_be_of_a_wrong_kind(ground: Ground, child: Held, kind: str, field: str) -> None:
+    """P6: whatever was said before, and whoever says the right thing after it."""
+    before = until(ground.keeper).num_fds()
+    for value in KINDS:
+        if field == "pid" and value in ALWAYS_THERE:
+            continue
+        with ground.connect() as first:
+            first.say(message(**{**HELLO, "supervisor": os.getpid()}))
+            assert b"instance" in first.connection.recv(4096)
+            ground.say(message(**{**MESSAGES[kind], field: value}))
+            for _ in range(3):
+                assert b"instance" in ground.say(message(**HELLO))
+    assert well(ground, child)
+    until(lambda: ground.keeper().num_fds() == before, what="the keeper to close what clients left")
+
+
+@pytest.mark.parametrize("field", ["id", "note"])
+def test_no_field_of_a_note_may_be_of_a_wrong_kind(
+    ground: Ground, leader: Leader, child: Held, field: str
+) -> None:
+    """P6: who leads loses the lead by it, and nothing else is lost."""
+    for value in KINDS:
+        other = ground.lease(generation=2.0)
+        leader.lease._channel.send({"id": "child", "note": {"x": 1}, field: value})
+        leader.leave()
+        leader = Leader(ground, other)
+    assert well(ground, child)
+
+
+@pytest.mark.parametrize("word", ["adopt", "reap", "spawn"])
+def test_no_word_on_a_way_may_be_of_a_wrong_kind(ground: Ground, leader: Leader, child: Held, word: str) -> None:
+    """P6"""
+    for number, value in enumerate(KINDS):
+        leader.way(f"nobody-{number}").send({word: value})
+    assert well(ground, child)
 
 
 @pytest.mark.parametrize(("words", "why"), [

@@ -412,7 +412,25 @@ def test_a_place_that_is_open_to_others_is_refused(ground: Ground, mode: int) ->
 def test_a_place_that_is_too_long_for_a_socket_is_named(ground: Ground) -> None:
     """P14"""
     manager = Manager(dataclasses.replace(ground.config(), run_dir=str(ground.folder / ("x" * 80))))
-    with pytest.raises(ProcessmanError, match=r"too long for a socket \(at most 107 bytes\); set run_dir"):
+    with pytest.raises(ProcessmanError, match=r"too long for a socket \(at most 107 bytes\)$"):
+        manager.start()
+
+
+def test_a_place_that_is_too_long_may_be_set(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """P14"""
+    monkeypatch.setenv("PROCESSMAN_RUN_DIR", str(ground.folder / ("x" * 80)))
+    manager = Manager(dataclasses.replace(ground.config(), run_dir=None))
+    with pytest.raises(ProcessmanError, match=r"too long for a socket \(at most 107 bytes\); set run_dir$"):
+        manager.start()
+
+
+@pytest.mark.parametrize("below", ["", "run", "run/deeper"])
+def test_a_place_below_a_file_is_named(ground: Ground, below: str) -> None:
+    """P14"""
+    path = ground.folder / "file"
+    path.touch()
+    manager = Manager(dataclasses.replace(ground.config(), run_dir=str(path / below)))
+    with pytest.raises(ProcessmanError, match=r"cannot begin a keeper: .*/file.*: (it is n|N)ot a directory"):
         manager.start()
 
 

@@ -72,6 +72,24 @@ def test_only_what_is_configured_otherwise_is_restarted_by_the_next_owner(team: 
     assert second_run(last, "same")["restart_count"] == 1
 
 
+@pytest.mark.parametrize("config", [{"port": 9000}, {"dev": True}])
+def test_what_the_host_puts_in_is_compared_too(team: Workers, config: dict[str, Any]) -> None:
+    """P15: the port that a process was given is the one that it has."""
+    says = {"id": "p", "command": "sh", "args": ["-c", "echo port $PB_PORT; exec sleep 600"]}
+    processes = says, configured("own", dev_mode=False)
+    owner = team.new(*processes)
+    before = {id: running(owner, id)["pid"] for id in ("p", "own")}
+    newer = team.new(*processes, **config)
+    second_run(newer, "p")
+    for worker in (owner, newer):
+        port = config.get("port", 8090)
+        until(lambda worker=worker, port=port: worker("m.logs('p', 1)[0].content") == f"port {port}")
+    owner.kill()
+    assert team.owner is newer
+    assert newer("m.status('p')")["run"] == 2
+    assert (newer("m.status('own')")["pid"] == before["own"]) is ("dev" in config)
+
+
 def test_what_is_configured_no_longer_is_asked_to_end_as_it_was_configured(team: Workers) -> None:
     said = team.directory / "said"
     script = f"import signal, time, pathlib\nsignal.signal(signal.SIGUSR1, lambda *_: (pathlib.Path({str(said)!r})"

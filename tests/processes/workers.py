@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from support import CHILDREN, ROOT, TESTDATA, until
@@ -83,9 +84,11 @@ class Workers:
         self.all: list[Worker] = []
         self.log = directory / "workers.log"
 
-    def new(self, *processes: Mapping[str, Any], linger: float = 0.0, file: str | None = None) -> Worker:
-        """Begin one more."""
-        self.all.append(self._begin(processes, linger, file))
+    def new(
+        self, *processes: Mapping[str, Any], linger: float = 0.0, file: str | None = None, **config: Any
+    ) -> Worker:
+        """Begin one more, with more of *config*."""
+        self.all.append(self._begin(processes, linger, file, config))
         self.all[-1].answer()
         return self.all[-1]
 
@@ -98,8 +101,11 @@ class Workers:
             worker.answer()
         return [first, *sorted(others, key=lambda worker: float(worker("m._life._seat.generation")))]
 
-    def _begin(self, processes: Sequence[Mapping[str, Any]], linger: float, file: str | None) -> Worker:
-        options = {"linger": linger, "processes": processes, "file": file}
+    def _begin(
+        self, processes: Sequence[Mapping[str, Any]], linger: float, file: str | None,
+        config: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Worker:
+        options = {"linger": linger, "processes": processes, "file": file, "config": dict(config)}
         with self.log.open("a") as log:
             host = subprocess.Popen(
                 [sys.executable, str(TESTDATA / "hosts" / "worker.py"), json.dumps(options)], text=True,

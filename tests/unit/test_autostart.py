@@ -58,6 +58,18 @@ def test_says_once_why_it_does_not_start(monkeypatch: pytest.MonkeyPatch, caplog
     ]
 
 
+def test_a_switch_that_is_wrong_is_not_passed_over(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PROCESSMAN_AUTOSTART", "true")
+    manager = FakeManager()
+    autostart(manager)
+    assert manager.starts == []
+    assert [(each.levelname, each.message) for each in caplog.records] == [
+        ("WARNING", "processes are not started: PROCESSMAN_AUTOSTART may be 0 or 1, and is 'true'"),
+    ]
+
+
 @pytest.mark.parametrize("failure", [
     ConfigError("cannot load '/app/pb_processes.json': 2 problems\n  /0/id: must be a string"),
     DuplicateProcess("web"),

@@ -52,13 +52,14 @@ def inside(*stack: str, then: Answer) -> object:
     ({}, ""),
     ({"PROCESSMAN_AUTOSTART": "0"}, "PROCESSMAN_AUTOSTART is 0"),
     ({"PROCESSMAN_AUTOSTART": "0", "RUN_MAIN": "true"}, "PROCESSMAN_AUTOSTART is 0"),
-    ({"PROCESSMAN_AUTOSTART": "yes"}, "PROCESSMAN_AUTOSTART is neither 0 nor 1"),
+    ({"PROCESSMAN_AUTOSTART": "true"}, "PROCESSMAN_AUTOSTART may be 0 or 1, and is 'true'"),
     ({"PROCESSMAN_AUTOSTART": ""}, ""),
 ])  # fmt: skip
 def test_the_switch_is_obeyed(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: str) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert hosts.refusal() == expected
+    assert hosts.mistake() == (expected if "may be" in expected else "")
 
 
 @pytest.mark.parametrize(("name", "value", "starts"), [
@@ -93,6 +94,20 @@ def test_commands_of_flask(
     assert hosts.refusal() == expected
 
 
+@pytest.mark.parametrize(("command", "expected"), [
+    ("run", ""), ("routes", "the command 'flask routes' serves nobody"),
+])  # fmt: skip
+def test_what_a_reloaded_child_runs_inherits_its_mark(
+    monkeypatch: pytest.MonkeyPatch, command: str, expected: str
+) -> None:
+    context = Fake(info_name=command, command_path=f"flask {command}", params={"reload": True},
+                   find_object=lambda kind: kind)
+    load(monkeypatch, "click", get_current_context=lambda silent: context)
+    load(monkeypatch, "flask.cli", ScriptInfo=object())
+    monkeypatch.setenv("WERKZEUG_RUN_MAIN", "true")
+    assert hosts.refusal() == expected
+
+
 @pytest.mark.parametrize("context", [None, Fake(info_name="uvicorn", params={}, find_object=lambda kind: None)])
 def test_commands_of_others_are_not_taken_for_flask(monkeypatch: pytest.MonkeyPatch, context: Fake | None) -> None:
     load(monkeypatch, "click", get_current_context=lambda silent: context)
@@ -113,6 +128,22 @@ def test_commands_of_django(monkeypatch: pytest.MonkeyPatch, arguments: str, exp
     monkeypatch.setattr(sys, "argv", ["manage.py", *arguments.split()])
     assert inside("django.core.management:execute_from_command_line", then=hosts.refusal) == expected
     assert hosts.refusal() == ""
+    monkeypatch.setenv("RUN_MAIN", "true")
+    reloaded = "" if expected == RELOADER else expected
+    assert inside("django.core.management:execute_from_command_line", then=hosts.refusal) == reloaded
+
+
+CHECKS = "gunicorn only checks the application"
+
+
+@pytest.mark.parametrize(("stack", "expected"), [
+    (("gunicorn.app.wsgiapp:run", "gunicorn.app.base:run", "gunicorn.app.wsgiapp:load", "shop"), CHECKS),
+    (("gunicorn.app.wsgiapp:run", "gunicorn.app.base:run", "gunicorn.arbiter:setup", "shop"), ""),
+    (("gunicorn.app.base:run", "gunicorn.arbiter:spawn_worker", "gunicorn.workers.base:init_process", "shop"), ""),
+    (("gunicorn.app.base:load_config", "gunicorn_conf", "shop"), ""),
+])  # fmt: skip
+def test_gunicorn_may_only_check(stack: tuple[str, ...], expected: str) -> None:
+    assert inside(*stack, then=hosts.refusal) == expected
 
 
 # -- tests -------------------------------------------------------------------------------
@@ -141,7 +172,8 @@ def test_pytest_is_known_in_every_thread(monkeypatch: pytest.MonkeyPatch) -> Non
     (("gunicorn.app.wsgiapp", "gunicorn.arbiter", "shop"), True),
     (("gunicorn.arbiter", "gunicorn.workers.base", "shop"), False),
     (("gunicorn.arbiter", "gunicorn.workers.gthread", "shop"), False),
-    (("gunicorn.app.base", "shop"), False),
+    (("gunicorn.app.base", "gunicorn_conf", "shop"), True),
+    (("gunicorns.app", "shop"), False),
 ])  # fmt: skip
 def test_a_preloading_arbiter_defers(stack: tuple[str, ...], expected: bool) -> None:
     assert inside(*stack, then=hosts.defers) is expected

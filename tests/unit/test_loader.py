@@ -93,7 +93,14 @@ def test_every_key_arrives(file: Path) -> None:
 @pytest.mark.parametrize(("cwd", "below"), [(".", ""), ("./a/b", "a/b"), ("../x", "../x"), ("~", "~")])
 def test_cwd_starts_from_the_data_directory(file: Path, cwd: str, below: str) -> None:
     [made] = read(file, json.dumps([entry(cwd=cwd)]))
-    assert made.cwd == str(file.parent.absolute() / below)
+    assert made.cwd == os.path.normpath(file.parent.absolute() / below)
+
+
+def test_cwd_that_leads_through_a_link_stays(file: Path, tmp_path: Path) -> None:
+    (tmp_path / "far" / "away").mkdir(parents=True)
+    (file.parent / "link").symlink_to(tmp_path / "far" / "away")
+    [made] = read(file, json.dumps([entry(cwd="link/..")]))
+    assert made.cwd == str(file.parent.absolute() / "link" / "..")
 
 
 def test_cwd_that_is_absolute_stays(file: Path, tmp_path: Path) -> None:

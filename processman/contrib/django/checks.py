@@ -1,9 +1,9 @@
 """The system checks: what is wrong with settings, urls and the configuration file, and what to do about it."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,18 @@ from django.core import checks
 from django.urls import NoReverseMatch, reverse
 from django.utils.module_loading import import_string
 
+from ... import hosts
 from ...config import Config
 from ...errors import ConfigError
 from ...loader import load
+from ...wsgi import bearer
 from . import conf
+from .urls import bearer_urls
 
 _MIDDLEWARE = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+#: easily taken for what they make
+_FACTORIES = (bearer, bearer_urls)
 
 _BAD_SETTINGS = partial(
     checks.Error, id="processman.E001",
@@ -32,7 +38,12 @@ _NO_MIDDLEWARE = partial(
     hint=f"Add {_MIDDLEWARE!r}, or set AUTH of PROCESSMAN.",
 )
 _BAD_FILE = partial(
-    checks.Error, id="processman.E004", hint="Until it is corrected the site runs without its processes.",
+    checks.Error, id="processman.E004",
+    hint="Correct it: runserver and other commands stop here, and a server runs the site without its processes.",
+)
+_BAD_RUN_DIR = partial(
+    checks.Error, id="processman.E005",
+    hint="Correct RUN_DIR of PROCESSMAN, or leave it out; a short path that only the user of the site may enter.",
 )
 _NO_MOUNT = partial(
     checks.Warning, id="processman.W001",
@@ -49,7 +60,9 @@ def check(**_: Any) -> list[checks.CheckMessage]:
         config = conf.configuration()
     except ConfigError as error:
         return [_BAD_SETTINGS(str(error))]
-    return [*_check_auth(), *_check_directory(config), *_check_file(config), *_check_mount()]
+    return [
+        *_check_auth(), *_check_directory(config), *_check_run_dir(config), *_check_file(config), *_check_mount()
+    ]
 
 
 def _check_auth() -> Iterator[checks.CheckMessage]:
@@ -60,12 +73,38 @@ def _check_auth() -> Iterator[checks.CheckMessage]:
         return
     if not callable(hook) or iscoroutinefunction(hook):
         yield _BAD_AUTH("cannot ask AUTH of PROCESSMAN: it is no plain function")
+    elif hook in _FACTORIES:
+        yield _BAD_AUTH("cannot ask AUTH of PROCESSMAN: it makes something, and decides about no request",
+                        hint="For programs with tokens mount bearer_urls beside the other urls.")
+    elif not _takes_a_request(hook):
+        yield _BAD_AUTH("cannot ask AUTH of PROCESSMAN: it cannot be called with a request alone")
+
+
+def _takes_a_request(hook: Callable[..., Any]) -> bool:
+    try:
+        signature(hook).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # some builtins do not tell what they take
+        pass
+    return True
 
 
 def _check_directory(config: Config) -> Iterator[checks.CheckMessage]:
     """A directory that was named and is not there is a slip; the usual one may be missing."""
     if "DATA_DIR" in getattr(settings, "PROCESSMAN", {}) and not Path(config.data_dir).exists():
         yield _NO_DIRECTORY(f"there is no directory {config.data_dir}")
+
+
+def _check_run_dir(config: Config) -> Iterator[checks.CheckMessage]:
+    if config.run_dir is None or config.engine == "local" or not hosts.has_keeper():
+        return
+    from ...place import Place  # not on every platform
+
+    try:
+        Place(config).check()
+    except OSError as error:
+        yield _BAD_RUN_DIR(f"cannot use RUN_DIR of PROCESSMAN: {error.filename}: {error.strerror}")
 
 
 def _check_file(config: Config) -> Iterator[checks.CheckMessage]:

@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 
 from ...config import Config
 from ...manager import Manager
-from ...problems import Problem, pointer_to, refuse, unknown
+from ...problems import Problem, refuse
 from .. import settings as shared
 
 DEFAULT_AUTH = "processman.contrib.django.superuser"
@@ -58,19 +58,14 @@ def auth() -> Callable[[Any], Any]:
 
 def _given() -> Mapping[str, Any]:
     given = getattr(settings, "PROCESSMAN", {})
-    refuse("configure the manager by PROCESSMAN", _problems(given))
-    return {**_DEFAULTS, **given}
+    filled = {**_DEFAULTS, **given} if isinstance(given, Mapping) else _DEFAULTS
+    refuse("configure the manager by PROCESSMAN", [*shared.problems(given, _KEYS), *_problems(filled)])
+    return filled
 
 
-def _problems(given: object) -> Iterator[Problem]:
-    if not isinstance(given, Mapping):
-        yield Problem("", "must be a dictionary")
-        return
-    for key in given:
-        if key not in _KEYS:
-            yield Problem(pointer_to([key])[1:], unknown(str(key), _KEYS))
-    filled = {**_DEFAULTS, **given}
-    if not isinstance(filled["AUTH"], str):
+def _problems(given: Mapping[str, Any]) -> Iterator[Problem]:
+    if not isinstance(given["AUTH"], str):
         yield Problem("AUTH", "must be the dotted name of a function")
-    if not hasattr(settings, "BASE_DIR") and not os.path.isabs(str(filled["DATA_DIR"])):
-        yield Problem("DATA_DIR", "must be an absolute path, for there is no BASE_DIR in the settings")
+    for key in ("DATA_DIR", "RUN_DIR") if not hasattr(settings, "BASE_DIR") else ():
+        if given.get(key) is not None and not os.path.isabs(str(given[key])):
+            yield Problem(key, "must be an absolute path, for there is no BASE_DIR in the settings")
