@@ -361,8 +361,6 @@ class Keeper:
             self.greet(client, message)
         elif "note" in message and client is self.owner:
             self.notes[message["id"]] = message["note"]
-            if not message["note"]:
-                del self.notes[message["id"]]
 
     def greet(self, client: Client, hello: Message) -> None:
         """Make of a new client what it wants to be."""
@@ -376,7 +374,7 @@ class Keeper:
             client.id = str(hello["id"])
         elif hello.get("who"):
             owner = self.owner and self.owner.pid
-            client.send({"leases": self.leases(), "owner": owner, "children": len(self.children)})
+            client.send({"leases": self.leases(), "owner": owner, "held": len(self.children)})
         elif self.refuses():
             raise Refused("it was told to end")
         elif self.kill_at is None:  # else our end is the answer: then the client may begin another keeper

@@ -27,4 +27,4 @@ def ask_owner_of(config: Config, function: Callable[..., Any], *args: object) ->
 def is_held(config: Config) -> bool:
     """Tell whether processes of *config*'s data directory run, or somebody leads for them."""
     answer = Place(config).ask(WHO)
-    return bool(answer and (answer["owner"] or answer["children"]))
+    return bool(answer and (answer["owner"] or answer["held"]))

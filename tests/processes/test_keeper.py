@@ -171,7 +171,7 @@ def test_half_a_line_is_waited_for_while_others_are_served(ground: Ground, child
     slow.say(b'{"processman": 1, ')
     assert well(ground, child)
     slow.say(b'"who": true}\n')
-    assert json.loads(slow.connection.recv(4096)) == {"leases": 1, "owner": os.getpid(), "children": 1}
+    assert json.loads(slow.connection.recv(4096)) == {"leases": 1, "owner": os.getpid(), "held": 1}
 
 
 def test_what_comes_in_one_piece_is_told_apart(ground: Ground, leader: Leader) -> None:
@@ -417,7 +417,7 @@ def test_no_key_opens_where_nobody_leads(ground: Ground, leader: Leader, child: 
     """P6"""
     ground.lease()
     leader.leave()
-    until(lambda: json.loads(ground.say(WHO)) == {"leases": 1, "owner": None, "children": 1})
+    until(lambda: json.loads(ground.say(WHO)) == {"leases": 1, "owner": None, "held": 1})
     for former in (key, leader.grant.key):
         answer = json.loads(ground.say(message(processman=1, key=former, id="child")))
         assert answer["refused"] == "somebody else has control"
