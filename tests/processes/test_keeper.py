@@ -375,7 +375,7 @@ def test_the_newest_leads_next_and_finds_what_was_noted(ground: Ground, leader: 
     leader.leave()
     grant = waiting[9.0].wait(20)
     assert grant is not None
-    assert (dict(grant.children), dict(grant.notes)) == ({"child": child.pid}, {"child": {"status": "running"}})
+    assert (grant.children, grant.notes) == ({"child": child.pid}, {"child": {"status": "running"}, "other": {}})
     waiting[9.0].close()
     assert waiting[7.0].wait(20) is not None
     assert [waiting[5.0].led, waiting[5.0].wait(0)] == [True, None]
