@@ -91,7 +91,7 @@ class Client:
         #: what is held goes on for its sake, too
         self.counts = True
         #: its lease is the life of another process, and not of the connection
-        self.foreign = False
+        self.foreign, self.host = False, None
         #: how new it is, where it wants to lead
         self.generation: float | None = None
         #: the id of the child that it is the way to
@@ -393,11 +393,9 @@ class Keeper:
         elif client.foreign:
             raise Refused(f"there is no process {pid} that can be watched")
         client.lease, client.counts = True, bool(hello.get("counts", True))
-        if client.foreign:
-            client.pid = int(hello["pid"])
-            for other in [each for each in self.clients if each.foreign and each.pid == client.pid]:
-                if other is not client:  # whoever leads next for that process asks for its lease again
-                    self.drop(other)
+        client.host = pid
+        for other in [each for each in self.clients if each.foreign and each.host == pid and each is not client]:
+            self.drop(other)  # whoever leads next for that process has asked for its lease again
         if client.counts:
             self.heed(hello.get("supervisor"))
             self.linger, self.deadline = linger, None

@@ -1,4 +1,4 @@
-"""``processman pocketbase install``, ``uninstall`` and ``status``, on a project without PocketBase and beside one."""
+"""``processman pocketbase install``, ``uninstall`` and ``status``, without PocketBase and beside one."""
 from __future__ import annotations
 
 import json

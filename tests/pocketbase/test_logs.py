@@ -26,8 +26,8 @@ def test_each_process_says_what_of_it_goes_into_the_logs(project: Project) -> No
     until(lambda: row("Process is stopped", 0, "processman", "last") in shown(project.rows(token)), 15)
     sources = {(each["data"]["process"], each["data"]["source"]) for each in project.rows(token)}
     assert sources == {
-        ("plain", "STDERR"), ("plain", "processman"), ("whole", "STDOUT"), ("whole", "STDERR"), ("whole", "processman"),
-        ("quiet", "processman"), ("last", "processman"),
+        ("plain", "STDERR"), ("plain", "processman"), ("whole", "STDOUT"), ("whole", "STDERR"),
+        ("whole", "processman"), ("quiet", "processman"), ("last", "processman"),
     }  # fmt: skip
 
 
@@ -68,8 +68,8 @@ def test_last_words_are_kept_and_pocketbase_still_listens(project: Project) -> N
 
 
 def test_while_pocketbase_restarts_lines_wait(project: Project) -> None:
-    project.write({"id": "web", "command": "/bin/sh", "cwd": ".",
-                   "args": ["-c", "i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo line $i; sleep 0.05; done; sleep 600"]})
+    count = "i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo line $i; sleep 0.05; done; exec sleep 600"
+    project.write({"id": "web", "command": "/bin/sh", "cwd": ".", "args": ["-c", count]})
     project.start()
     token = project.superuser()
     for number in range(3):
