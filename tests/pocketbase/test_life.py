@@ -266,3 +266,21 @@ def test_a_python_that_is_gone_is_told(project: Project) -> None:
     token = project.superuser()
     answer = project.ask("GET", "/api/pm/list", token)
     assert (answer.status, answer.json["message"]) == (503, "The process manager is not running.")
+
+
+@pytest.mark.soak
+def test_a_killed_manager_is_replaced_within_a_minute_though_nobody_asks(project: Project) -> None:
+    _, pid = begin(project)
+    manager = project.manager
+    os.kill(manager, signal.SIGKILL)
+    until(lambda: project.manager != manager, 60 + SLACK)
+    assert untouched(project, pid)
+
+
+@pytest.mark.soak
+def test_a_frozen_manager_is_replaced_within_two_minutes(project: Project) -> None:
+    _, pid = begin(project)
+    manager = project.manager
+    os.kill(manager, signal.SIGSTOP)
+    until(lambda: project.manager != manager, 120 + SLACK)
+    assert untouched(project, pid)
