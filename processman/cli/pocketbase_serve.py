@@ -19,7 +19,7 @@ from .. import hosts, private
 from .._version import __version__
 from ..client import MOUNT
 from ..config import Config, ProcessConfig
-from ..errors import ProcessmanError, ProcessNotFound
+from ..errors import ChangingHands, ProcessmanError, ProcessNotFound
 from ..foreground import Signals
 from ..manager import Manager
 from ..pocketbase.control import Control
@@ -75,6 +75,8 @@ class _Hosted:
     def __init__(self, arguments: Namespace, home: Path) -> None:
         self._home, self._pid = home, arguments.pid
         self._bridge: str = arguments.bridge
+        #: by id, what of it goes into the logs
+        self._modes: dict[str, str] = {}
         host, _, port = arguments.addr.rpartition(":")
         # port 0 is any, and PocketBase itself does not say which it became
         self._port = int(port) or next(iter(listening(arguments.pid)), 8090)
@@ -134,7 +136,8 @@ class _Hosted:
         signals.wake()
 
     def _mode_of(self, id: str) -> str:
-        with suppress(ProcessNotFound):
-            config: ProcessConfig = self._manager.status(id).config
-            return config.bridge_logs or self._bridge
-        return self._bridge
+        if self._manager.role == "owner":  # else there is nobody to be asked, and the answer would be waited for
+            with suppress(ProcessNotFound, ChangingHands):
+                config: ProcessConfig = self._manager.status(id).config
+                self._modes[id] = config.bridge_logs or self._bridge
+        return self._modes.get(id, self._bridge)

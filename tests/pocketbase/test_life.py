@@ -273,7 +273,7 @@ def test_a_killed_manager_is_replaced_within_a_minute_though_nobody_asks(project
     _, pid = begin(project)
     manager = project.manager
     os.kill(manager, signal.SIGKILL)
-    until(lambda: project.manager != manager, 60 + SLACK)
+    until(lambda: project.state().get("pid", manager) != manager, 60 + SLACK)
     assert untouched(project, pid)
 
 
@@ -282,5 +282,5 @@ def test_a_frozen_manager_is_replaced_within_two_minutes(project: Project) -> No
     _, pid = begin(project)
     manager = project.manager
     os.kill(manager, signal.SIGSTOP)
-    until(lambda: project.manager != manager, 120 + SLACK)
+    until(lambda: project.state().get("pid", manager) != manager, 120 + SLACK)
     assert untouched(project, pid)
