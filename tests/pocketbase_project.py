@@ -116,9 +116,9 @@ class Project:
         self.servers.append(server)
         return server
 
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
+    def start(self, *options: str, port: int | None = None) -> subprocess.Popen[bytes]:
         """Start PocketBase; return when its processes are under a manager's care."""
-        server = self.serve(*options)
+        server = self.serve(*options, port=port)
         until(lambda: self.state().get("host") == server.pid or server.poll() is not None, 20, what="a manager")
         assert server.poll() is None, self.log
         return server

@@ -243,6 +243,15 @@ def test_commands_beside_a_server_leave_its_processes_alone(project: Project) ->
     assert untouched(project, pid)
 
 
+def test_a_port_that_pocketbase_chose_is_found(project: Project) -> None:
+    project.write(project.script("web", "prints_environment.py"))
+    project.start(port=0)
+    project.port = int(project.state()["url"].rpartition(":")[2])
+    token = project.superuser()
+    text = until(lambda: "PB_PORT" in (text := project.ask("GET", "/api/pm/web/logs", token).text) and text)
+    assert f'\\"PB_PORT\\": \\"{project.port}\\"' in text
+
+
 # -- what is wrong ----------------------------------------------------------------------
 def test_a_broken_file_is_told_and_read_again(project: Project) -> None:
     (project.data / "pb_processes.json").write_text('[{"id": "web"}]')
