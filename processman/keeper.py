@@ -90,8 +90,8 @@ class Client:
         self.lease = False
         #: what is held goes on for its sake, too
         self.counts = True
-        #: its lease is the life of another process, and not of the connection
-        self.foreign = False
+        #: the pid of the process whose life its lease is, and not that of the connection
+        self.host: int | None = None
         #: how new it is, where it wants to lead
         self.generation: float | None = None
         #: the id of the child that it is the way to
@@ -337,7 +337,7 @@ class Keeper:
     def hear(self, client: Client) -> None:
         """Take what *client* says."""
         messages = client.receive()
-        if messages is None and client.foreign:
+        if messages is None and client.host is not None:
             self.selector.unregister(client.connection)
         elif messages is None:
             self.drop(client)
@@ -383,14 +383,15 @@ class Keeper:
     def take_lease(self, client: Client, hello: Message) -> None:
         """Let *client*, or the process that it names, hold a lease."""
         generation, pid = hello.get("control"), hello.get("pid")
-        linger = _seconds(hello["linger"])
+        client.host, linger = pid, _seconds(hello["linger"])
         client.generation = None if generation is None else float(generation)
         client.pidfd = _pidfd(client.pid if pid is None else int(pid))
-        client.foreign = pid is not None
         if client.pidfd >= 0:  # a forked copy of the client would keep the connection open
             self.watch(client.pidfd, lambda: self.drop(client))
-        elif client.foreign:
+        elif pid is not None:
             raise Refused(f"there is no process {pid} that can be watched")
+        for other in [each for each in self.clients - {client} if pid is not None and each.host == pid]:
+            self.drop(other)  # whoever leads next for that process has asked for its lease again
         if counts := bool(hello.get("counts", True)):
             self.heed(hello.get("supervisor"))
             self.linger, self.deadline = linger, None

@@ -39,7 +39,7 @@ def test_defaults() -> None:
         "id": "a", "script": "a.py", "command": None, "args": (), "cwd": ".", "env": {}, "interpreter": "auto",
         "max_retries": 10, "backoff": 1.0, "dev_mode": None, "watch_paths": (), "watch_ignore": (),
         "restart": "always", "success_exit_codes": (0,), "stop_signal": "SIGTERM", "stop_timeout": 10.0,
-        "autostart": True,
+        "autostart": True, "bridge_logs": None,
     }
 
 
@@ -274,13 +274,13 @@ def test_schema_has_the_keys_of_a_process_described() -> None:
     assert list(supported) == list(NAMES)
     assert all(rule["title"] and rule["description"].endswith(".") for rule in supported.values())
     assert {"envFile", "inheritEnv", "logFile", "readiness", "liveness", "dependsOn", "type", "instances",
-            "maxMemory", "bridgeLogs"} == LATER
+            "maxMemory"} == LATER
 
 
 def test_defaults_of_the_schema_are_those_of_code() -> None:
     given = {NAMES[key]: rule["default"] for key, rule in PROCESS["properties"].items() if "default" in rule}
     assert process(**given) == process()
-    without = {"id", "script", "command", "cwd", "dev_mode"}
+    without = {"id", "script", "command", "cwd", "dev_mode", "bridge_logs"}
     assert given.keys() == KEYS.keys() - without
 
 

@@ -86,7 +86,7 @@ def test_every_key_arrives(file: Path) -> None:
              "_under": "x", "PB_PORT": "9000"},
         interpreter="python3.12", max_retries=-1, backoff=3723.5, dev_mode=True, watch_paths=("./src", "./config"),
         watch_ignore=("*.csv", "data/**"), restart="on-failure", success_exit_codes=(0, 3, 143),
-        stop_signal="SIGINT", stop_timeout=0.5, autostart=False,
+        stop_signal="SIGINT", stop_timeout=0.5, autostart=False, bridge_logs="stderr",
     )
 
 

@@ -21,7 +21,7 @@ EXAMPLE = (
     '"env":{"OPENAI_API_KEY":"****","PB_PORT":"8090","PB_DATA_DIR":"/app/pb_data"},"interpreter":"python3",'
     '"maxRetries":10,"backoff":"2s","devMode":true,"watchPaths":["./src","./config"],'
     '"watchIgnore":["*.tmp"],"restart":"always","successExitCodes":[0],"stopSignal":"SIGTERM","stopTimeout":"10s",'
-    '"autostart":true},'
+    '"autostart":true,"bridgeLogs":null},'
     '"exitCode":1,"signal":null,"run":4,"nextRetryAt":null,"escaped":[],"watch":"on"}'
 )
 AGENT = {
