@@ -6,8 +6,10 @@ at where that is loaded already, and the stack tells what the main thread is bus
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import Any
@@ -21,6 +23,8 @@ _BUSY = {
 }
 _SWITCH = {"0": "PROCESSMAN_AUTOSTART is 0", "1": ""}
 _RELOADER = "this is the reloader, and its child serves"
+#: seconds between two looks at a process, where the system does not tell of its end
+_LOOK = 0.5
 _waiting: list[Callable[[], object]] = []
 
 
@@ -57,6 +61,23 @@ def has_keeper() -> bool:
     return sys.platform in ("linux", "darwin")
 
 
+def lives(pid: int) -> bool:
+    """Whether process *pid* lives; a zombie does not."""
+    return not wait_for_end(pid, 0.0)
+
+
+def wait_for_end(pid: int, timeout: float | None = None) -> bool:
+    """Wait until process *pid*, of anybody, is over. ``False``: *timeout* seconds are."""
+    if sys.platform == "linux":
+        return _wait_for_pidfd(pid, timeout)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    while _is_there(pid):
+        if deadline is not None and time.monotonic() >= deadline:
+            return False
+        threading.Event().wait(_LOOK)
+    return True
+
+
 def has_threads() -> bool:
     """Whether threads run here at all."""
     return bool(getattr(sys.modules.get("uwsgi"), "has_threads", True))
@@ -80,6 +101,29 @@ def after_fork(callback: Callable[[], object]) -> None:
         os.register_at_fork(after_in_child=_follow_gunicorn)
         _follow_uwsgi()
     _waiting.append(callback)
+
+
+def _wait_for_pidfd(pid: int, timeout: float | None) -> bool:
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(None if timeout is None else timeout * 1000))
+    finally:
+        os.close(fd)
+
+
+def _is_there(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 # -- rules -----------------------------------------------------------------------

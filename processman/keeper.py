@@ -393,6 +393,11 @@ class Keeper:
         elif client.foreign:
             raise Refused(f"there is no process {pid} that can be watched")
         client.lease, client.counts = True, bool(hello.get("counts", True))
+        if client.foreign:
+            client.pid = int(hello["pid"])
+            for other in [each for each in self.clients if each.foreign and each.pid == client.pid]:
+                if other is not client:  # whoever leads next for that process asks for its lease again
+                    self.drop(other)
         if client.counts:
             self.heed(hello.get("supervisor"))
             self.linger, self.deadline = linger, None

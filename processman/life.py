@@ -68,6 +68,8 @@ class Life:
         self.deferred = self.shared = False
         #: leads for hosts that cannot, and for nobody else
         self._for_others = False
+        #: leads for this process, which is no Manager
+        self._host: int | None = None
         self._lost = threading.Event()
         self._begin_anew()
         self._registered: dict[str, ProcessConfig] = {}
@@ -195,10 +197,13 @@ class Life:
             atexit.register(self._at_exit)
         self._tell(configs)
 
-    def lead_for_others(self) -> None:
-        """Lead until no host is left."""
-        self._for_others = True
+    def lead_for(self, host: int | None) -> None:
+        """Begin to lead for process *host*, or, without one, for whoever there is."""
+        self._host, self._for_others = host, host is None
         self.start()
+
+    def wait_until_left(self) -> None:
+        """Wait until no host is left, and end."""
         self._lost.wait()
         self.stop(None)
 
@@ -265,7 +270,7 @@ class Life:
         seat, runtime = self._seat, self._runtime
         survivors: dict[str, tuple[str, ...]] = {}
         self._close_desk()
-        if runtime is not None and seat is not None and (seat.others or (leaving and seat.linger)):
+        if runtime is not None and seat is not None and (seat.others or (leaving and seat.lasts)):
             runtime.hand_over()
             self._runtime = None  # what others do with it is not known
         elif runtime is not None:
@@ -300,12 +305,12 @@ class Life:
             linger = 0.0 if supervisor is None else _LINGER
         self._owner = os.getpid()
         part = Part.ANY
-        if self._for_others:
+        if self._for_others or self._host is not None:
             part = Part.LEAD
         elif self._config.owner == "process" or hosts.cannot_lead():
             part = Part.FOLLOW
         self._seat = Seat(self._config, linger=linger, lead=self._lead_kept, lose=self._lose_lead, part=part,
-                          supervisor=supervisor)
+                          supervisor=supervisor, host=self._host)
         try:
             self._seat.take()
         except BaseException:

@@ -83,7 +83,27 @@ class Manager:
 
         .. versionadded:: 0.2
         """
-        self._life.lead_for_others()
+        self._life.lead_for(None)
+        self._life.wait_until_left()
+
+    def lead_for(self, pid: int) -> None:
+        """Start; what runs goes on while process *pid* lives, whatever becomes of this Manager, and then ends.
+
+        For hosts that are no Python. Needs the keeper, and Linux. When this Manager or its process ends in any
+        way but by :meth:`stop`, the next that leads for *pid* goes on with what runs.
+
+        :raises ProcessmanError: there is no such process.
+
+        .. versionadded:: 0.2
+        """
+        self._life.lead_for(pid)
+
+    def wait_until_left(self) -> None:
+        """Wait until those that this leads for are over, and everything has ended.
+
+        .. versionadded:: 0.2
+        """
+        self._life.wait_until_left()
 
     def defer(self) -> None:
         """Say that this Manager is to be started in the workers that are forked from this process.

@@ -46,14 +46,15 @@ class Seat:
     :param lead: begins to lead with an engine; called by :meth:`take`, or later from a thread of our own.
     :param part: what of that it takes.
     :param lose: ends leading, for somebody else has begun to.
+    :param host: the process that it leads for, where that is no Manager: what runs goes on while it lives.
     :raises ProcessmanError: no keeper can be reached or begun.
     """
 
     def __init__(
         self, config: Config, *, linger: float, lead: Callable[[KeptEngine], None], lose: Callable[[], None],
-        part: Part = Part.ANY, supervisor: int | None = None,
+        part: Part = Part.ANY, supervisor: int | None = None, host: int | None = None,
     ) -> None:
-        self._config, self._part = config, part
+        self._config, self._part, self._host = config, part, host
         self._place = Place(config)
         self.linger, self._supervisor = linger, supervisor
         #: how new this host is: of those who wait for control the newest leads
@@ -81,8 +82,13 @@ class Seat:
 
     @property
     def others(self) -> int:
-        """How many others hold a lease."""
+        """How many others hold a lease; what is held for our host is ours."""
         return max(0, self._lease.count() - 1)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether what runs goes on without us for a while."""
+        return bool(self.linger) or self._host is not None
 
     def close(self) -> None:
         """Give the lease back."""
@@ -123,10 +129,17 @@ class Seat:
             threading.Event().wait(_LOOK)
 
     def _take(self) -> Lease:
-        return Lease(
+        lease = Lease(
             self._place, instance=self._instance, linger=self.linger, counts=self._part is not Part.LEAD,
             supervisor=self._supervisor, generation=None if self._part is Part.FOLLOW else self._turn,
         )
+        if self._host is not None:
+            try:  # it lasts as long as the host does, and not only as long as we
+                Lease(self._place, instance=lease.instance, linger=0.0, generation=None, pid=self._host).close()
+            except BaseException:
+                lease.close()
+                raise
+        return lease
 
     def _control(self, lease: Lease) -> Grant | None:
         """Return control where it is to be had at once."""
@@ -170,7 +183,7 @@ class Seat:
 
     def _take_again(self) -> None:
         """Go on with a new keeper: who leads goes first, the others come when it had the time."""
-        if self._part is Part.LEAD:  # it was for others, who have ended
+        if self._part is Part.LEAD and (self._host is None or not hosts.lives(self._host)):  # those it was for are over
             self._closed = True
             self._lose()
             return

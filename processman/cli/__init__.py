@@ -15,7 +15,7 @@ from pathlib import Path
 from ..errors import ProcessmanError
 
 #: verbs that are modules of their own; the others ask a running manager
-_MODULES = ("up", "check", "owner")
+_MODULES = ("up", "check", "owner", "pocketbase")
 
 OK, FAILED, USAGE, NOT_RUNNING, UNREACHABLE = range(5)
 

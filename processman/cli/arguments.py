@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from . import pocketbase
+
 _EPILOG = """\
 exit codes: 0 ok, 1 the operation failed, 2 usage or invalid configuration, 3 (show) the process is not
 running, 4 no manager reachable or not authorised"""
@@ -50,6 +52,7 @@ def _parser(prog: str, inside: bool) -> argparse.ArgumentParser:
         return made
 
     if not inside:
+        pocketbase.add(verbs)
         _owner(verbs.add_parser("owner", description="Lead for hosts that cannot. They start it themselves."))
         _up(verb("up", "Run all processes in the foreground, with the API, until told to end.",
                  remote=False, prints=False))

@@ -77,10 +77,11 @@ def _own(path: Path) -> str:
 
 
 @contextmanager
-def announced(home: Path, address: str, token_file: Path) -> Iterator[None]:
-    """Let clients find *address* for as long as the block lasts."""
+def announced(home: Path, address: str, token_file: Path, **more: object) -> Iterator[None]:
+    """Let clients find *address* for as long as the block lasts, and whatever is to be said *more*."""
     path = home / "state.json"
-    private.write(path, json.dumps({"pid": os.getpid(), "address": address, "tokenFile": str(token_file)}))
+    state = {"pid": os.getpid(), "address": address, "tokenFile": str(token_file), **more}
+    private.write(path, json.dumps(state))
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""PocketBase: what its superusers may do here, and how it and its processes begin and end together."""
+"""PocketBase: what a stock binary needs to have processes of its own, and what its superusers may do here."""
 from __future__ import annotations
 
 from .auth import PocketBaseAuth

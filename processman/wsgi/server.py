@@ -21,7 +21,9 @@ from wsgiref.handlers import SimpleHandler
 from wsgiref.simple_server import WSGIRequestHandler
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
@@ -237,3 +239,15 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def handle_error(self, *_: object) -> None:
         """Log what went wrong with a connection."""
         logger.exception("cannot serve a connection")
+
+
+def below(mount: str, app: WSGIApplication) -> WSGIApplication:
+    """Serve *app* below the path *mount*, and nothing beside it."""
+    def mounted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        inside = path.startswith(f"{mount}/")
+        # what is outside is asked for as a path that does not exist, so that strangers learn nothing
+        place = {"SCRIPT_NAME": mount, "PATH_INFO": path.removeprefix(mount)}
+        return app({**environ, **(place if inside else {"PATH_INFO": "/"})}, start_response)
+
+    return mounted
