@@ -66,6 +66,8 @@ class Life:
         self._manager = manager
         self._engine = engine
         self.deferred = self.shared = False
+        #: a start begins nothing that nobody asks for
+        self.idle = False
         #: leads for hosts that cannot, and for nobody else
         self._for_others = False
         #: leads for this process, which is no Manager
@@ -254,14 +256,14 @@ class Life:
         with self._merging:  # what begins is not replaced before it has begun
             if self._seat is not None:  # what runs is known before it is in our hands
                 self._desk = self._seat.serve(self._manager)
-            self._begin(*managed)
+            self._begin(*managed, idle=self.idle)
         runtime.wait_for_all()
 
-    def _begin(self, *processes: ManagedProcess) -> None:
+    def _begin(self, *processes: ManagedProcess, idle: bool = False) -> None:
         with nullcontext() if self._seat is None else signals.left_to_others():
             for process in processes:
                 self._observers.publish("registered", process.status)
-                process.begin()
+                process.begin(idle=idle)
                 if self._phase is not _Phase.STARTED:  # it has ended meanwhile, and has not seen this one
                     process.ask(Stop(), last=True) if self._seat is None else process.leave()
 
