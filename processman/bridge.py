@@ -9,6 +9,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from .events import LogLine, Stream
 from .failures import report
@@ -25,6 +26,19 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
 def printable(text: str) -> str:
     """Return *text* with its control characters, but for tabs, written as escapes."""
     return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+
+
+class LineBridge(Protocol):
+    """A way for the lines of one life of a manager."""
+
+    def follow(self, journal: Journal, /) -> None:
+        """Follow one more journal, from its next line on."""
+
+    def forget_closed(self) -> None:
+        """Let go of the journals that are closed, once their last line is delivered."""
+
+    def close(self) -> None:
+        """Deliver what there is, and end; what takes long is not waited for."""
 
 
 class Bridge:

@@ -127,6 +127,8 @@ class ProcessConfig:
     stop_timeout: float
     #: start it with the rest
     autostart: bool
+    #: what goes into PocketBase's logs: ``all``, ``stderr``, ``events`` or ``none``; ``None``: as it is installed
+    bridge_logs: str | None
 
     # dicts of strings may be compared, not hashed
     __hash__ = None  # type: ignore[assignment]
@@ -151,6 +153,7 @@ class ProcessConfig:
         stop_signal: str = "SIGTERM",
         stop_timeout: str | float | timedelta = 10.0,
         autostart: bool = True,
+        bridge_logs: str | None = None,
     ) -> None:
         given = locals()  # the arguments, by name; this line stays the first
         values = {name: _frozen(given[name]) for name in KEYS}

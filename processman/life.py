@@ -36,6 +36,7 @@ from .runtime import Runtime, configurations
 from .states import ALIVE
 
 if TYPE_CHECKING:
+    from .bridge import LineBridge
     from .kept import KeptEngine
     from .manager import Manager
     from .owner import Seat
@@ -72,6 +73,8 @@ class Life:
         self._for_others = False
         #: leads for this process, which is no Manager
         self._host: int | None = None
+        #: where lines go, instead of to logging
+        self.bridge: LineBridge | None = None
         self._lost = threading.Event()
         self._begin_anew()
         self._registered: dict[str, ProcessConfig] = {}
@@ -239,7 +242,7 @@ class Life:
     def _lead(self, engine: Engine | None, configs: Sequence[Configured]) -> None:
         """Begin to supervise, and with what an earlier owner left."""
         self._observers.open()
-        runtime = Runtime(self._config, self._observers, engine=engine)
+        runtime = Runtime(self._config, self._observers, engine=engine, bridge=self.bridge)
         managed = runtime.manage_all(configs)
         with self._lock:
             self._owner = os.getpid()

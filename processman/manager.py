@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from . import foreground
+from .bridge import LineBridge
 from .config import Config, ProcessConfig
 from .engine import Engine
 from .errors import ChangingHands, NotStarted
@@ -100,6 +101,13 @@ class Manager:
         .. versionadded:: 0.2
         """
         self._life.lead_for(pid)
+
+    def bridge_to(self, bridge: LineBridge) -> None:
+        """Before the start: let lines go over *bridge* instead of to ``logging``. It serves one start.
+
+        .. versionadded:: 0.2
+        """
+        self._life.bridge = bridge
 
     def wait_until_left(self) -> None:
         """Wait until those that this leads for are over, and everything has ended.

@@ -183,7 +183,7 @@ class Seat:
 
     def _take_again(self) -> None:
         """Go on with a new keeper: who leads goes first, the others come when it had the time."""
-        if self._part is Part.LEAD and (self._host is None or not hosts.lives(self._host)):  # those it was for are over
+        if self._part is Part.LEAD and not (self._host and hosts.lives(self._host)):  # those it was for are over
             self._closed = True
             self._lose()
             return

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from .bridge import Bridge
+from .bridge import Bridge, LineBridge
 from .config import Config, ProcessConfig
 from .configured import Configured
 from .engine import Child, Engine
@@ -67,7 +67,10 @@ def configurations(config: Config, registered: Iterable[ProcessConfig]) -> Seque
 class Runtime:
     """One life of a manager, from a start to a stop. After that it is only looked at."""
 
-    def __init__(self, config: Config, observers: Observers, *, engine: Engine | None = None) -> None:
+    def __init__(
+        self, config: Config, observers: Observers, *, engine: Engine | None = None,
+        bridge: LineBridge | None = None,
+    ) -> None:
         self._config = config
         self._observers = observers
         self._data_dir = os.path.abspath(config.data_dir)
@@ -76,7 +79,7 @@ class Runtime:
         local = isinstance(self._engine, LocalEngine)
         self._ledger = Ledger.open(Path(self._data_dir), self._engine.instance) if local else Ledger(Path())
         self._watches = FileWatch()
-        self._bridge = Bridge()
+        self._bridge: LineBridge = Bridge() if bridge is None else bridge
         self._slots = itertools.count()
         self._ending = False
         #: by id, in the order of registration; copied on write, so that looking takes no lock

@@ -207,6 +207,18 @@ def _find(environ: bytes, name: bytes) -> str:
     return environ[start:environ.index(b"\0", start)].decode()
 
 
+def listening(pid: int) -> list[int]:
+    """Return the ports of TCP that *pid* listens on."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        ask = getattr(process, "net_connections", None) or process.connections  # its name before psutil 6
+        return [each.laddr.port for each in ask("tcp") if each.status == psutil.CONN_LISTEN]
+    except (psutil.Error, OSError):
+        return []
+
+
 def create_time(pid: int) -> float:
     """Return when *pid* began, in seconds since the epoch; now, when it is gone already."""
     return birth(pid)[0]

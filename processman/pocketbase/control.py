@@ -22,7 +22,9 @@ class Control:
         stop: Callable[[], None], leave: Callable[[], None],
     ) -> None:
         self._api, self._auth, self._about = api, auth, about
-        self._words = {("GET", HOOK): self._nothing, ("POST", f"{HOOK}/stop"): stop, ("POST", f"{HOOK}/leave"): leave}
+        self._words = {
+            ("GET", HOOK): self._nothing, ("POST", f"{HOOK}/stop"): stop, ("POST", f"{HOOK}/leave"): leave,
+        }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         do = self._words.get((environ["REQUEST_METHOD"], environ["PATH_INFO"]))

@@ -8,7 +8,6 @@ import sys
 from importlib import resources
 from pathlib import Path
 
-from .. import private
 from .._version import __version__
 from ..errors import ProcessmanError
 
@@ -78,14 +77,8 @@ class HookFile:
 def render(bridge: str) -> str:
     """Return the text of the hook file for this Python and this version."""
     package = resources.files(_PACKAGE)
-    installed = {"python": sys.executable, "bridge": bridge, "dashboard": str(package / "dashboard")}
+    installed = {"python": sys.executable, "bridge": bridge, "dashboard": str(package / "dashboard"),
+                 "page": str(package / "pocketbase" / "refresh.html")}
     text = (package / "pocketbase" / "hook.pb.js.in").read_text("utf-8")
     return text.replace("@VERSION@", __version__).replace("@INSTALLED@", json.dumps(installed))
 
-
-def home_of(data_dir: Path) -> Path | None:
-    """Return ``.processman`` of PocketBase's data directory, where there is one."""
-    try:
-        return private.home(data_dir)
-    except FileNotFoundError:
-        return None

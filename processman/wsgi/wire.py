@@ -80,6 +80,7 @@ class Wire:
             "stopSignal": config.stop_signal,
             "stopTimeout": duration.text(config.stop_timeout),
             "autostart": config.autostart,
+            "bridgeLogs": config.bridge_logs,
         }
         return _Shown(config, status.redact, status.interpreter, clean, view)
 

@@ -1,0 +1,44 @@
+"""``processman pocketbase install``: the hook file, and what to do next."""
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+from .. import hosts
+from .._version import __version__
+from ..config import Config
+from ..pocketbase.hookfile import HookFile
+from . import OK, USAGE, Failure
+
+
+def install(arguments: Namespace) -> int:
+    """Write the hook file, unless it is there just like this."""
+    directory: Path = arguments.directory
+    if not directory.is_dir():
+        raise Failure(f"cannot install in {directory}: there is no such directory", USAGE)
+    if not hosts.has_keeper():
+        raise Failure("cannot install: PocketBase's hook needs Linux or macOS; run `processman up` beside it")
+    hook = HookFile(directory)
+    changed = hook.install(bridge=arguments.bridge)
+    print(f"{'wrote' if changed else 'nothing to do:'} {hook.path}: processman {__version__}, {sys.executable}")
+    for line in _next(data_dir(arguments)):
+        print(line)
+    return OK
+
+
+def data_dir(arguments: Namespace) -> Path:
+    """Return PocketBase's data directory."""
+    given: Path | None = arguments.dir
+    return arguments.directory / "pb_data" if given is None else given
+
+
+def _next(data: Path) -> list[str]:
+    file = data / str(Config().config_file)
+    configured = "has the processes" if file.exists() else "is where the processes go; there is no such file yet"
+    return [
+        f"{file} {configured}",
+        "start PocketBase as ever, `pocketbase serve`; one that runs has seen the file already",
+        "then open http://127.0.0.1:8090/_processman/, or the same path of your address: it makes your browser",
+        "forget the dashboard it knew, and goes on to the page of processes",
+    ]

@@ -1,0 +1,67 @@
+"""``processman pocketbase status``: whether hook, manager and PocketBase fit together and are reachable."""
+from __future__ import annotations
+
+from argparse import Namespace
+from contextlib import closing, suppress
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+from .. import private
+from .._version import __version__
+from ..pocketbase.control import HOOK
+from ..pocketbase.hookfile import HookFile
+from ..pocketbase.turn import Holder
+from . import FAILED, OK
+from .output import print_json
+from .pocketbase_install import data_dir
+
+_TIMEOUT = 5.0
+
+
+def status(arguments: Namespace) -> int:
+    """Print a line for each; the exit code is 0 when all is well."""
+    rows = _look(arguments)
+    if arguments.json:
+        print_json({name: {"ok": ok, "says": says} for name, ok, says in rows})
+    else:
+        for name, ok, says in rows:
+            print(f"{name:<10} {'ok ' if ok else 'NOT'} {says}")
+    return OK if all(ok for _, ok, _ in rows) else FAILED
+
+
+def _look(arguments: Namespace) -> list[tuple[str, bool, str]]:
+    hook = HookFile(arguments.directory)
+    about: dict[str, Any] | None = {}
+    with suppress(OSError):
+        about = Holder(private.home(data_dir(arguments))).ask("GET", HOOK)
+    return [("hook", *_version(hook.version(), f"in {hook.path}", "install it: processman pocketbase install")),
+            ("manager", *_manager(about)), ("pocketbase", *_pocketbase((about or {}).get("url")))]  # fmt: skip
+
+
+def _version(found: str | None, where: str, hint: str) -> tuple[bool, str]:
+    if found is None:
+        return False, f"not there; {hint}"
+    if found != __version__:
+        return False, f"version {found} {where}, but this is {__version__}; {hint}"
+    return True, f"version {found} {where}"
+
+
+def _manager(about: dict[str, Any] | None) -> tuple[bool, str]:
+    if about is None:
+        return False, "it does not answer; PocketBase replaces it within two minutes"
+    if about and "host" not in about:
+        return False, "something else runs processes in this data directory"
+    return _version(about.get("version"), f"for PocketBase with pid {about.get('host')}", "start PocketBase")
+
+
+def _pocketbase(url: str | None) -> tuple[bool, str]:
+    if url is None:
+        return False, "not known: no manager tells its address"
+    try:
+        with closing(HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT)) as connection:
+            connection.request("GET", "/api/health")
+            status = connection.getresponse().status
+    except (OSError, HTTPException) as error:
+        return False, f"cannot reach {url}: {error}"
+    return status == 200, f"{url} answers with status {status}"
