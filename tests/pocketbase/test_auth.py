@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
-from pocketbase.server import ADMIN, PocketBase, free_port
+from pocketbase.server import ADMIN, PASSWORD, PocketBase, free_port
 from support import until
 from werkzeug.test import Client
 from wsgi.api import FakeManager, refusal
@@ -28,6 +29,16 @@ DENIED = (403, refusal(403, "You are not allowed to perform this request."))
 UNAVAILABLE = (503, refusal(503, "Authentication is not available now."))
 LATER = 4102444800
 CLAIMS = {"type": "auth", "id": "c8lbmjkme5clmpc", "exp": LATER, "collectionId": "pbc_3142635823"}
+
+
+@pytest.fixture
+def pocketbase(tmp_path: Path) -> Iterator[PocketBase]:
+    """A PocketBase that serves, with one superuser."""
+    made = PocketBase(tmp_path / "pb_data")
+    made.command("superuser", "upsert", ADMIN, PASSWORD)
+    made.start()
+    yield made
+    made.stop()
 
 
 @pytest.fixture

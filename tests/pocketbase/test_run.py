@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 from cli.command import of
 from pocketbase.running import Run
-from pocketbase.server import ask
+from pocketbase.server import ADMIN, PASSWORD, ask
 from support import ROOT, until
 
+from processman import cli
 from processman.client import find
 
 WORKER = of("worker", "asks_host.py")
@@ -249,3 +250,29 @@ def read_until(fd: int, words: bytes) -> str:
     assert found.wait(15)
     reader.join()
     return read.decode()
+
+
+# -- with the hook ---------------------------------------------------------------
+def test_the_hook_passes_the_api_on(run):
+    project = run.directory.parent
+    assert cli.main(["pocketbase", "install", str(project), "--dir", str(run.directory)]) == 0
+    process = run.begin("--hooksDir", project / "pb_hooks")
+    run.wait_for("[worker] ready 200")
+    line = [run.binary, "superuser", "upsert", ADMIN, PASSWORD, "--dir", str(run.directory)]
+    subprocess.run(line, check=True, capture_output=True, timeout=30)
+    identity = {"identity": ADMIN, "password": PASSWORD}
+    token = ask(run.port, "POST", "/api/collections/_superusers/auth-with-password", identity)[1]["token"]
+
+    status, listed = ask(run.port, "GET", "/api/pm/list", token=token)
+    assert (status, [each["id"] for each in listed]) == (200, ["pocketbase", "worker"])
+    assert listed[0]["pid"] == run.pid("pocketbase")
+    assert ask(run.port, "GET", "/api/pm/list")[0] == 401
+    assert ask(run.port, "POST", "/api/pm/worker/restart", token=token)[0] == 200
+    until(lambda: run.err.count("worker is running") == 2)
+    assert ask(run.port, "POST", "/api/pm/worker/stop", token=token)[0] == 200
+    assert ask(run.port, "POST", "/api/pm/nobody/stop", token=token) == (
+        404, {"data": {}, "message": "Process not found.", "status": 404},
+    )
+    assert run.state()["pid"] == process.pid
+    process.terminate()
+    assert process.wait(15) == 0
