@@ -117,7 +117,8 @@ class First:
         # what ends by itself before it has ever served is mended by no retry
         wrong = event.kind == State.CRASHED and not self.serves and status.exit_code is not None
         if wrong or event.kind == State.FAILED:
-            self._end(f"{status.last_error}{self._said(status)}", misconfigured=not self.serves and not status.signal)
+            misconfigured = not self.serves and not status.signal
+            self._end(f"{status.last_error}{self._said(status)}", misconfigured=misconfigured)
             return True
         return False
 

@@ -20,7 +20,9 @@ from pocketbase.server import ADMIN, PASSWORD, ask
 from support import ROOT, until
 
 from processman import cli
+from processman.cli.arguments import parse
 from processman.client import find
+from processman.pocketbase.serving import Serving
 
 WORKER = of("worker", "asks_host.py")
 
@@ -276,3 +278,20 @@ def test_the_hook_passes_the_api_on(run):
     assert run.state()["pid"] == process.pid
     process.terminate()
     assert process.wait(15) == 0
+
+
+# -- its page --------------------------------------------------------------------
+PAGE = (ROOT / "docs" / "pocketbase-run.md").read_text()
+
+
+@pytest.mark.parametrize("line", re.findall(r"processman (pocketbase run -- .*)", PAGE))
+def test_the_command_lines_of_the_page_can_be_used(line):
+    arguments = parse(line.partition(" #")[0].split())
+    assert Serving.of(arguments.argv[1:], arguments.dir).port == 8090
+
+
+@pytest.mark.parametrize(("line", "said"), re.findall(r"^\$ processman .*? -- pocketbase (.*)\n(.*)$", PAGE, re.M))
+def test_what_is_wrong_is_said_as_on_the_page(line, said, run):
+    line, _, taken = line.replace("8090", str(run.port)).partition(" # ")
+    with closing(socket.create_server(("127.0.0.1", run.port if taken else 0))):
+        assert ended(run, run.begin_with(*line.split())) == said.replace("8090", str(run.port))
