@@ -60,22 +60,23 @@ class Post:
 
     def __call__(self, rows: Sequence[Row]) -> bool:
         """Return whether PocketBase has taken *rows*."""
-        try:
-            self._connection.request("POST", "/_processman/lines", json.dumps({"lines": rows}), self._headers)
-            answer = self._connection.getresponse()
-            answer.read()
-            why = "" if answer.status == 204 else f"status {answer.status}"
-        except (OSError, HTTPException) as error:
-            self._connection.close()
-            why = str(error) or type(error).__name__
+        why = self._send(rows)
+        if why and not self._failed:  # the connection may be one from before a restart
+            why = self._send(rows)
         if why and not self._failed:
             logger.warning("PocketBase takes no lines into its logs: %s", why)
         self._failed = bool(why)
         return not why
 
-    def close(self) -> None:
-        """Let go of the connection."""
-        self._connection.close()
+    def _send(self, rows: Sequence[Row]) -> str:
+        try:
+            self._connection.request("POST", "/_processman/lines", json.dumps({"lines": rows}), self._headers)
+            answer = self._connection.getresponse()
+            answer.read()
+            return "" if answer.status == 204 else f"status {answer.status}"
+        except (OSError, HTTPException) as error:
+            self._connection.close()
+            return str(error) or type(error).__name__
 
 
 class Lines:
