@@ -2,11 +2,21 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 
+from ..bridge import Bridge
+from ..config import ProcessConfig
+from ..errors import ProcessNotFound
 from ..events import Event
-from ..pocketbase.first import Engine, First
+from ..manager import Manager
+from ..pocketbase.both import Both
+from ..pocketbase.first import POCKETBASE, Engine, First
+from ..pocketbase.hookfile import HookFile
+from ..pocketbase.lines import Lines, Post, Row
 from ..pocketbase.serving import Serving
-from . import FAILED, USAGE, Failure, console, up
+from . import FAILED, USAGE, Failure, console, token_in, up
 
 
 def run(arguments: Namespace) -> int:
@@ -20,9 +30,12 @@ def run(arguments: Namespace) -> int:
     arguments.dir.mkdir(exist_ok=True)  # as PocketBase would
     engine = Engine()
     manager = up.manager(arguments, engine, idle=True)
-    first = First(manager, serving)
+    lines = _lines(arguments, manager, serving)
+    first = First(manager, serving, farewell=lines.close if lines is not None else bool)
 
     def hear(event: Event) -> None:
+        if lines is not None:
+            lines.tell(event)
         if not first.hear(event):  # why all of it ends is said at the end
             console.tell(event)
 
@@ -32,3 +45,30 @@ def run(arguments: Namespace) -> int:
     if first.failure:
         raise Failure(f"cannot run PocketBase: {first.failure}", USAGE if first.misconfigured else FAILED)
     return code
+
+
+def _lines(arguments: Namespace, manager: Manager, serving: Serving) -> Lines | None:
+    """Let what *manager* tells go into PocketBase's logs, too, where there is a hook to take it in."""
+    installed = HookFile(serving.data_dir, hooks=serving.hooks_dir).bridge()
+    if installed is None:
+        return None
+    file = arguments.token_file or arguments.dir / ".processman" / "token"
+
+    @cache
+    def post() -> Post:
+        return Post(f"http://{serving.at}", token_in(file))
+
+    def send(rows: Sequence[Row]) -> bool:
+        return post()(rows)  # made when it is first asked for: before, there may be no token yet
+
+    def mode_of(id: str) -> str:
+        if id == POCKETBASE:  # which may print what it is told, to be told it again
+            return "none" if installed == "none" else "events"
+        with suppress(ProcessNotFound):
+            config: ProcessConfig = manager.status(id).config
+            return config.bridge_logs or installed
+        return installed
+
+    lines = Lines(send, mode_of)
+    manager.bridge_to(Both(Bridge(), lines))
+    return lines

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 from ..child import TreeChild
@@ -56,11 +57,15 @@ class Engine(LocalEngine):
 
 
 class First:
-    """PocketBase, the first of the processes of *manager*, which begins nothing by itself."""
+    """PocketBase, the first of the processes of *manager*, which begins nothing by itself.
 
-    def __init__(self, manager: Manager, serving: Serving) -> None:
+    :param farewell: called when all others have ended, while PocketBase still serves.
+    """
+
+    def __init__(self, manager: Manager, serving: Serving, *, farewell: Callable[[], object] = bool) -> None:
         self._manager = manager
         self._serving = serving
+        self._farewell = farewell
         #: why all of it has to end, if it has to
         self.failure = ""
         #: which is wrong until somebody changes it
@@ -93,6 +98,7 @@ class First:
         for id in others:
             with suppress(Overruled, NotStarted):  # a second signal has ended it already
                 self._manager.wait_for(id, _is_over)
+        self._farewell()
         self._manager.stop()
 
     def _begin_the_others(self) -> None:

@@ -25,6 +25,8 @@ class Serving:
     #: its command line, which names the data directory
     argv: tuple[str, ...]
     data_dir: Path
+    #: where its hooks are
+    hooks_dir: Path
     #: where it is asked whether it serves
     host: str
     port: int
@@ -51,8 +53,12 @@ class Serving:
         https = flags.get("--https") or ("0.0.0.0:443" if domains else "")
         host, port = _address(http)
         added = [] if named is not None else ["--dir", str(directory.absolute())]
-        return cls((*argv[:start], *added, *argv[start:]), directory, host, port,
-                   _address(https)[1] if https else port)
+        hooks = flags.get("--hooksDir")
+        return cls(
+            (*argv[:start], *added, *argv[start:]), directory,
+            Path(hooks) if hooks else directory.absolute().parent / "pb_hooks",
+            host, port, _address(https)[1] if https else port,
+        )
 
     @property
     def at(self) -> str:

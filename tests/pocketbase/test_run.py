@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cli.command import of
@@ -255,29 +256,81 @@ def read_until(fd: int, words: bytes) -> str:
 
 
 # -- with the hook ---------------------------------------------------------------
-def test_the_hook_passes_the_api_on(run):
-    project = run.directory.parent
-    assert cli.main(["pocketbase", "install", str(project), "--dir", str(run.directory)]) == 0
-    process = run.begin("--hooksDir", project / "pb_hooks")
-    run.wait_for("[worker] ready 200")
-    line = [run.binary, "superuser", "upsert", ADMIN, PASSWORD, "--dir", str(run.directory)]
-    subprocess.run(line, check=True, capture_output=True, timeout=30)
-    identity = {"identity": ADMIN, "password": PASSWORD}
-    token = ask(run.port, "POST", "/api/collections/_superusers/auth-with-password", identity)[1]["token"]
+class Hooked:
+    """A PocketBase with our hook, and a superuser of it."""
 
-    status, listed = ask(run.port, "GET", "/api/pm/list", token=token)
+    def __init__(self, run: Run) -> None:
+        self.run, self.project = run, run.directory.parent
+        line = [run.binary, "superuser", "upsert", ADMIN, PASSWORD, "--dir", str(run.directory)]
+        subprocess.run(line, check=True, capture_output=True, timeout=30)
+
+    def install(self, *options: str) -> None:
+        line = ["pocketbase", "install", str(self.project), "--dir", str(self.run.directory), *options]
+        assert cli.main(line) == 0
+
+    def start(self) -> subprocess.Popen[bytes]:
+        (self.run.log / "out").write_text("")
+        process = self.run.begin("--hooksDir", self.project / "pb_hooks")
+        self.run.wait_for("[worker] ready 200")
+        identity = {"identity": ADMIN, "password": PASSWORD}
+        _, answer = ask(self.run.port, "POST", "/api/collections/_superusers/auth-with-password", identity)
+        self.token = answer["token"]
+        return process
+
+    def ask(self, method: str, path: str) -> tuple[int, Any]:
+        return ask(self.run.port, method, path, token=self.token)
+
+    def logged(self, process: str) -> list[tuple[str, int]]:
+        """Return what PocketBase's logs hold of a process."""
+        rows = self.ask("GET", f"/api/logs?perPage=200&filter=data.process='{process}'")[1]["items"]
+        return [(row["message"], row["level"]) for row in rows]
+
+
+@pytest.fixture
+def hooked(run: Run) -> Hooked:
+    return Hooked(run)
+
+
+def test_the_hook_passes_the_api_on(run, hooked):
+    hooked.install()
+    process = hooked.start()
+    status, listed = hooked.ask("GET", "/api/pm/list")
     assert (status, [each["id"] for each in listed]) == (200, ["pocketbase", "worker"])
     assert listed[0]["pid"] == run.pid("pocketbase")
     assert ask(run.port, "GET", "/api/pm/list")[0] == 401
-    assert ask(run.port, "POST", "/api/pm/worker/restart", token=token)[0] == 200
+    assert hooked.ask("POST", "/api/pm/worker/restart")[0] == 200
     until(lambda: run.err.count("worker is running") == 2)
-    assert ask(run.port, "POST", "/api/pm/worker/stop", token=token)[0] == 200
-    assert ask(run.port, "POST", "/api/pm/nobody/stop", token=token) == (
+    assert hooked.ask("POST", "/api/pm/worker/stop")[0] == 200
+    assert hooked.ask("POST", "/api/pm/nobody/stop") == (
         404, {"data": {}, "message": "Process not found.", "status": 404},
     )
     assert run.state()["pid"] == process.pid
     process.terminate()
     assert process.wait(15) == 0
+
+
+def test_lines_go_into_the_logs_to_the_last_of_them(run, hooked):
+    hooked.install()
+    process = hooked.start()
+    until(lambda: ("ready 200", 0) in hooked.logged("worker"))
+    until(lambda: "Process is running" in str(hooked.logged("pocketbase")))
+    process.terminate()
+    assert process.wait(15) == 0
+    assert "[worker] bye 200" in run.out
+    hooked.start()
+    assert ("bye 200", 0) in hooked.logged("worker")
+    assert ("Process is stopped", 0) in hooked.logged("worker")
+    assert "Server started" not in str(hooked.logged("pocketbase"))
+
+
+@pytest.mark.parametrize("mode", ["events", "none"])
+def test_lines_go_where_the_hook_was_installed_to_write_them(mode, run, hooked):
+    run.write(WORKER, of("loud", "asks_host.py", bridgeLogs="all"))
+    hooked.install("--bridge", mode)
+    hooked.start()
+    until(lambda: ("ready 200", 0) in hooked.logged("loud"))
+    assert "ready" not in str(hooked.logged("worker"))
+    assert ("Process is running" in str(hooked.logged("pocketbase"))) == (mode == "events")
 
 
 # -- its page --------------------------------------------------------------------

@@ -47,6 +47,11 @@ def test_the_data_directory_is_named(line: str, given: str | None, argv: str, di
     assert serving.data_dir == Path(directory)
 
 
+def test_the_hooks_are_found() -> None:
+    assert Serving.of(["pb", "serve"], Path("/srv/pb_data")).hooks_dir == Path("/srv/pb_hooks")
+    assert Serving.of(["pb", "serve", "--hooksDir=h"], Path("/srv/pb_data")).hooks_dir == Path("h")
+
+
 @pytest.mark.parametrize("line", [
     "", "pb", "serve", "pb superuser upsert a b", "pb serve --http :0", "pb serve --http=9000",
     "pb serve --http a:b", "pb serve --https=:99999", "pb serve --dir /other",
