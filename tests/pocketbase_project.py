@@ -13,6 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import psutil
 from support import CHILDREN, ROOT, missing, until
@@ -166,10 +167,10 @@ class Project:
         answer = self.ask("GET", f"/api/pm/{id}", token)
         return answer.json if answer.status == 200 else {}
 
-    def rows(self, token: str, where: str = "data.process!=''") -> list[dict[str, Any]]:
-        """Return PocketBase's own logs, oldest first."""
-        answer = self.ask("GET", f"/api/logs?perPage=500&sort=@rowid&filter={where.replace(' ', '%20')}", token)
-        return list(answer.json["items"])
+    def rows(self, token: str, where: str = "level>=0") -> list[dict[str, Any]]:
+        """Return what we wrote into PocketBase's own logs, oldest first."""
+        answer = self.ask("GET", f"/api/logs?perPage=500&sort=@rowid&filter={quote(where)}", token)
+        return [row for row in answer.json["items"] if "process" in row["data"]]
 
     # -- what lives -----------------------------------------------------------------
     def alive(self, word: str = "") -> list[int]:

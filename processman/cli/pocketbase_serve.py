@@ -24,7 +24,7 @@ from ..foreground import Signals
 from ..manager import Manager
 from ..pocketbase.control import Control
 from ..pocketbase.lines import Lines, Post
-from ..pocketbase.turn import take_turn
+from ..pocketbase.turn import end_for, take_turn
 from ..table import listening
 from ..wsgi import bearer, create_app
 from ..wsgi.server import Server, below
@@ -83,6 +83,8 @@ class _Hosted:
             data_dir=arguments.dir, port=self._port, dev=arguments.dev, engine="keeper",
             linger=None if _LINUX else _LINGER,
         ))
+        #: PocketBase has had everything ended
+        self._ended = False
         self._secret = secrets.token_urlsafe(32)
         self._about: dict[str, object] = {"host": arguments.pid, "url": self._url, "version": __version__}
 
@@ -101,9 +103,12 @@ class _Hosted:
             with announced(self._home, f"http://127.0.0.1:{server.port}{MOUNT}", token, **self._about):
                 threading.Thread(target=self._wait, args=[signals], name="processman-host", daemon=True).start()
                 signals.wait()
+        if self._ended:
+            end_for(self._home, self._pid)
 
     def _app(self, signals: Signals) -> Control:
         def stop() -> None:
+            self._ended = True
             try:
                 self._manager.stop()
             finally:

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from ..events import Event, LogLine, Stream
 from ..failures import report
-from ..journal import Journal
+from ..journal import KEEP_LINES, Journal
 from ..states import State
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ _PAUSE, _RETRY = 0.2, 0.5
 _TELL = 1.0
 #: events that wait at most
 _EVENTS = 1000
-#: seconds that PocketBase may take
-_TIMEOUT = 5.0
+#: seconds that PocketBase may take, and that the last lines may
+_TIMEOUT, _LAST = 5.0, 2.0
 
 INFO, WARN, ERROR = 0, 4, 8
 _STREAMS: Mapping[str, tuple[Stream, ...]] = {"all": ("stdout", "stderr"), "stderr": ("stderr",)}
@@ -121,7 +121,7 @@ class Lines:
         self._closing.set()
         self._bell.set()
         if self._thread is not threading.current_thread():
-            self._thread.join(_TIMEOUT)
+            self._thread.join(_LAST)
 
     def _run(self) -> None:
         closing = False
@@ -169,16 +169,23 @@ class _Tap:
         self._allowed = min(RATE, self._allowed + RATE * (now - self._at))
         self._at = now
         lines = self._read(streams)
+        old = len(lines) - KEEP_LINES  # a journal may hold more, where they came at once
+        if old > 0:
+            self._left_out += self._pass(lines[:old])
+            lines = lines[old:]
         taken = lines[:int(self._allowed)]
-        self._allowed -= len(taken)
-        for line in taken:
-            self._done[line.stream] += 1
+        self._allowed -= self._pass(taken)
         if last:
             self._left_out += len(lines) - len(taken)
         due = self._left_out and (last or now >= self._told + _TELL)
         rows = [self._note(now)] if due else []
         self.behind = not last and (len(lines) > len(taken) or self._left_out > 0)
         return [*rows, *map(_line, taken)]
+
+    def _pass(self, lines: Sequence[LogLine]) -> int:
+        for line in lines:
+            self._done[line.stream] += 1
+        return len(lines)
 
     def _read(self, streams: Sequence[Stream]) -> list[LogLine]:
         lines: list[LogLine] = []

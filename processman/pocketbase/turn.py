@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .. import hosts, private
+from ..table import find
 from .control import HOOK
 
 logger = logging.getLogger(__name__)
@@ -33,11 +34,24 @@ def take_turn(home: Path, pid: int, settings: Sequence[object]) -> int | None:
     :return: ``None`` when nobody is needed: somebody does it already or waits to, or PocketBase is over.
     """
     lock, queue = (private.open_file(home / name, os.O_RDWR | os.O_CREAT) for name in ("lock", "queue"))
+    holder = Holder(home)
     with closing(os.fdopen(queue)):
-        if private.lock(queue) and _wait(lock, Holder(home), pid, list(settings)):
+        # a PocketBase that has had everything ended may live on for a second
+        if private.lock(queue) and _wait(lock, holder, pid, list(settings)) and not holder.has_ended(pid):
             return lock
     os.close(lock)
     return None
+
+
+def end_for(home: Path, pid: int) -> None:
+    """Note that PocketBase *pid* is ending: nobody is to lead for it any more."""
+    private.write(home / "state.json", json.dumps({"ended": _identity(pid)}))
+
+
+def _identity(pid: int) -> list[object]:
+    """Return what tells *pid* from a later process with that number, which a container gives to each."""
+    entry = find(pid)
+    return [pid, entry and entry.start]
 
 
 def _wait(lock: int, holder: Holder, pid: int, settings: list[object]) -> bool:
@@ -79,9 +93,17 @@ class Holder:
 
     def state(self) -> dict[str, Any]:
         """Return what it says of itself; nothing while it is just starting, or there is none."""
+        state = self._read()
+        return state if "address" in state else {}
+
+    def has_ended(self, pid: int) -> bool:
+        """Whether PocketBase *pid* is over, or was the last that had everything ended."""
+        return not hosts.lives(pid) or self._read().get("ended") == _identity(pid)
+
+    def _read(self) -> dict[str, Any]:
         with suppress(OSError, ValueError):
             state = json.loads(private.read(self._home / "state.json"))
-            return state if isinstance(state, dict) and "address" in state else {}
+            return state if isinstance(state, dict) else {}
         return {}
 
     @property
