@@ -151,7 +151,7 @@ class _Http:
     def __init__(self, url: str, token: str, timeout: float) -> None:
         if not _SENDABLE.fullmatch(token):
             raise ValueError("cannot use the token: it takes printable ASCII characters, without spaces")
-        scheme, self._host, self._port, path = _address(url)
+        scheme, self._host, self._port, path = address(url, like=f"http://127.0.0.1:8091{MOUNT}")
         self._connect = HTTPSConnection if scheme == "https" else HTTPConnection
         self._path = (path or MOUNT).rstrip("/")
         self._token = token
@@ -176,15 +176,18 @@ def _loaded(body: bytes) -> Any:
         return None
 
 
-def _address(url: str) -> tuple[str, str, int | None, str]:
-    """Return scheme, host, port and path of *url*. What is wrong is not shown: it may hold a password."""
+def address(url: str, *, like: str) -> tuple[str, str, int | None, str]:
+    """Return scheme, host, port and path of *url*. What is wrong is not shown: it may hold a password.
+
+    :raises ValueError: it is none; *like* is one.
+    """
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https") or "@" in parts.netloc or not _SENDABLE.fullmatch(url):
-        raise ValueError(f"cannot use the address: it is not like http://127.0.0.1:8091{MOUNT}")
+        raise ValueError(f"cannot use the address: it is not like {like}")
     return parts.scheme, host, port, parts.path
 
 

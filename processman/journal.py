@@ -61,6 +61,8 @@ class Journal:
         self.process_id = process_id
         #: called with the stream after each append, by the reader thread; must be quick
         self.on_append: Callable[[Stream], None] | None = None
+        #: takes out of whole lines, or of the beginning of one, what must not be kept; as above
+        self.hide: Callable[[bytes], bytes] | None = None
         self._keep_lines = keep_lines
         self._keep_bytes = keep_bytes
         self._changed = threading.Condition(threading.Lock())
@@ -88,6 +90,9 @@ class Journal:
 
     def append(self, stream: Stream, run: int, blocks: Iterable[Block], rest: bytes = b"") -> None:
         """Add complete *blocks*, and remember the *rest* that waits for its newline."""
+        if self.hide is not None:
+            blocks = [block._replace(data=self.hide(block.data)) for block in blocks]
+            rest = self.hide(rest)
         now = time.time()
         with self._changed:
             for block in blocks:

@@ -68,6 +68,8 @@ class Life:
         self._manager = manager
         self._engine = engine
         self.deferred = self.shared = False
+        #: a start begins nothing that nobody asks for
+        self.idle = False
         #: leads for hosts that cannot, and for nobody else
         self._for_others = False
         #: leads for this process, which is no Manager
@@ -269,19 +271,19 @@ class Life:
             managed = (*managed, *(runtime.manage(Configured.by(self._config, each)) for each in late))
             managed = (*managed, *runtime.take_over(all=self._for_others or not whole))
         if self._seat is None:
-            self._begin(*managed)
+            self._begin(*managed, idle=self.idle)
             return
         self._followers = Followers(runtime, self._seat.generation, self._lock, self._begin)
         with self._followers.listening:
             self._desk = self._seat.serve(self._manager)  # what runs is known before it is in our hands
-            self._begin(*managed)
+            self._begin(*managed, idle=self.idle)
         runtime.wait_for_all()
 
-    def _begin(self, *processes: ManagedProcess) -> None:
+    def _begin(self, *processes: ManagedProcess, idle: bool = False) -> None:
         with nullcontext() if self._seat is None else signals.left_to_others():
             for process in processes:
                 self._observers.publish("registered", process.status)
-                process.begin()
+                process.begin(idle=idle)
                 if self._phase is not _Phase.STARTED:  # it has ended meanwhile, and has not seen this one
                     process.ask(Stop(), last=True) if self._seat is None else process.leave()
 

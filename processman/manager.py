@@ -58,11 +58,14 @@ class Manager:
     process: one of them, the owner, supervises; what the others are asked they ask it.
     """
 
-    def __init__(self, config: Config | None = None, *, _engine: Engine | None = None) -> None:
+    def __init__(
+        self, config: Config | None = None, *, _engine: Engine | None = None, _idle: bool = False
+    ) -> None:
         get_ready()
         self.config = Config() if config is None else config
         self._observers = Observers()
         self._life = Life(self.config, self._observers, self, engine=_engine)
+        self._life.idle = _idle
 
     # -- the whole -------------------------------------------------------------
     @property

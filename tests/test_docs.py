@@ -1,4 +1,4 @@
-"""Every example in README.md and docs/ runs, and what stands below it is what it prints.
+"""Every example in README.md, its translation and docs/ runs, and what stands below it is what it prints.
 
 In a fenced block ``…`` stands for anything, a number for any number, and ``/app`` for where it runs. What is
 run, by the language of the block:
@@ -30,9 +30,11 @@ from support import ROOT, require, until
 from processman.config import KEYS
 from processman.loader import load
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [
+    *(ROOT / name for name in ("README.md", "README.zh.md", "CHANGELOG.md")), *sorted((ROOT / "docs").glob("*.md")),
+]
 _FENCE = re.compile(r"^(?:<!-- \w+: (?P<name>[\w-]+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S)
-_OUTPUT = re.compile(r"\n+(?:[^`<#|\n][^\n]*:\n+)?```text\n(.*?)^```$", re.M | re.S)
+_OUTPUT = re.compile(r"\n+(?:[^`<#|\n][^\n]*[:\uff1a]\n+)?```text\n(.*?)^```$", re.M | re.S)
 #: a console line, perhaps continued, and what stands below it
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*\n)((?:(?!\$ ).*\n)*)", re.M)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
@@ -234,7 +236,7 @@ def test_links_lead_somewhere(document: Path) -> None:
         assert not anchor or anchor in titles, link
 
 
-@pytest.mark.parametrize("name", ["README.md", "docs/configuration.md"])
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md", "docs/configuration.md"])
 def test_every_key_has_its_row(name: str) -> None:
     rows = re.findall(r"^\| (`[^|]+)\|", (ROOT / name).read_text(), re.M)
     assert set(KEYS.values()) <= set(re.findall(r"`(\w+)`", " ".join(rows)))

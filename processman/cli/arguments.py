@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from . import pocketbase
+from .options import number, options_of_up, port
 
 _EPILOG = """\
 exit codes: 0 ok, 1 the operation failed, 2 usage or invalid configuration, 3 (show) the process is not
@@ -54,8 +55,8 @@ def _parser(prog: str, inside: bool) -> argparse.ArgumentParser:
     if not inside:
         pocketbase.add(verbs)
         _owner(verbs.add_parser("owner", description="Lead for hosts that cannot. They start it themselves."))
-        _up(verb("up", "Run all processes in the foreground, with the API, until told to end.",
-                 remote=False, prints=False))
+        options_of_up(verb("up", "Run all processes in the foreground, with the API, until told to end.",
+                           remote=False, prints=False))
     verb("ls", "List the processes.")
     verb("show", "Show one process; exit code 3 when it is not running.").add_argument("id", metavar="ID")
     for name, about in (("start", "Start processes, and wait until they run."),
@@ -77,43 +78,11 @@ def _parser(prog: str, inside: bool) -> argparse.ArgumentParser:
 def _owner(owner: argparse.ArgumentParser) -> None:
     owner.add_argument("--dir", type=Path, required=True)
     owner.add_argument("--config", type=Path)
-    owner.add_argument("--port", type=_port, default=8090)
+    owner.add_argument("--port", type=port, default=8090)
     owner.add_argument("--linger", type=float)
     owner.add_argument("--run-dir", type=Path)
     owner.add_argument("--dev", action="store_true")
 
 
-def _up(up: argparse.ArgumentParser) -> None:
-    up.add_argument("--config", type=Path, metavar="FILE",
-                    help="must exist (default: pb_processes.json in DIR, which need not)")
-    up.add_argument("--http", type=_address, default=("127.0.0.1", 8091), metavar="HOST:PORT",
-                    help="where to serve the API; port 0 is any (default: 127.0.0.1:8091)")
-    up.add_argument("--port", type=_port, default=8090, help="what children see as PB_PORT (default: 8090)")
-    up.add_argument("--dev", action="store_true", help="hot reload where devMode is not set")
-    up.add_argument("--token-file", type=Path, metavar="FILE",
-                    help="holds the token that clients need (default: one is made, in DIR/.processman/token)")
-    up.add_argument("--allow-host", action="append", default=[], metavar="NAME",
-                    help="one more Host that may be asked for, NAME or NAME:PORT; may be repeated")
-
-
-def _port(text: str, least: int = 1) -> int:
-    return _number(text, range(least, 65536), f"a port is a number from {least} to 65535")
-
-
-def _number(text: str, allowed: range, rule: str) -> int:
-    # counted before it is made: int() raises for some thousand digits
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and int(text) in allowed):
-        raise argparse.ArgumentTypeError(rule)
-    return int(text)
-
-
-def _address(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    plain = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not plain or (":" in plain and plain == host):
-        raise argparse.ArgumentTypeError("an address is HOST:PORT, with an IPv6 HOST in brackets")
-    return plain, _port(port, least=0)
-
-
 def _lines(text: str) -> int:
-    return _number(text, range(1, 1001), "the number of lines is one from 1 to 1000")
+    return number(text, range(1, 1001), "the number of lines is one from 1 to 1000")

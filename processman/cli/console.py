@@ -8,7 +8,7 @@ import queue
 import select
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 
@@ -24,14 +24,17 @@ _GONE = (errno.EPIPE, errno.EIO, errno.EBADF)
 
 
 @contextmanager
-def shown() -> Iterator[None]:
-    """Show children's output on standard output, and our own messages on standard error."""
+def shown(reveal: Callable[[str], str] = str) -> Iterator[None]:
+    """Show children's output on standard output, and our own messages on standard error.
+
+    :param reveal: gives a line back what a terminal may show of it, and nothing else.
+    """
     output, own = logging.getLogger("processman.output"), logging.getLogger("processman")
     output.propagate = own.propagate = False
     output.setLevel(logging.INFO)
     own.setLevel(logging.INFO)
     messages = _Messages()
-    output.addHandler(_Output())
+    output.addHandler(_Output(reveal))
     own.addHandler(messages)
     try:
         yield
@@ -78,10 +81,11 @@ class _Stream:
 class _Output(logging.Handler):
     """Children's output. Runs in the thread of the bridge: a terminal that is stopped holds up only that."""
 
-    def __init__(self) -> None:
+    def __init__(self, reveal: Callable[[str], str]) -> None:
         super().__init__()
         self._stream = _Stream(1)
         self._coloured = sys.stdout is not None and colourful(sys.stdout)
+        self._reveal = reveal if os.isatty(1) else str
 
     def handle(self, record: logging.LogRecord) -> bool:
         """Take no lock: the end of the interpreter would wait for it while the terminal is stopped."""
@@ -91,7 +95,7 @@ class _Output(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if hasattr(record, "content"):
             name, stream, content = record.process_id, record.stream, record.content  # type: ignore[attr-defined]
-            text = line_of(name, stream, content, coloured=self._coloured)
+            text = line_of(name, stream, self._reveal(content), coloured=self._coloured)
         else:
             text = printable(record.getMessage())
         self._stream.write(f"{text}\n")

@@ -6,6 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from .options import options_of_up
+
 #: what is written into PocketBase's logs; as in pocketbase.hookfile, which is not imported only to ask
 _BRIDGES = ("all", "stderr", "events", "none")
 
@@ -29,6 +31,7 @@ def add(verbs: Any) -> None:
     _word(words, "uninstall", "Remove the hook file, and whatever else is ours; pb_processes.json stays.")
     status = _word(words, "status", "Tell whether hook, manager and PocketBase fit together and are reachable.")
     status.add_argument("--json", action="store_true", help="print JSON")
+    _run(words)
     _serve(words.add_parser("serve", description="Lead for a PocketBase. Its hook starts it."))
 
 
@@ -47,3 +50,15 @@ def _serve(serve: argparse.ArgumentParser) -> None:
     serve.add_argument("--addr", required=True)
     serve.add_argument("--bridge", choices=_BRIDGES, default="all")
     serve.add_argument("--dev", action="store_true")
+
+
+def _run(words: Any) -> None:
+    about = "Run PocketBase and its processes in the foreground, until told to end."
+    run = words.add_parser(
+        "run", help=about, description=about, allow_abbrev=False,
+        usage="%(prog)s [options] -- pocketbase serve [options of PocketBase]",
+    )
+    run.add_argument("--dir", type=Path, metavar="DIR",
+                     help="PocketBase's data directory (default: as it is told itself, or pb_data)")  # fmt: skip
+    options_of_up(run, default_port=None)
+    run.add_argument("argv", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)

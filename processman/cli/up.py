@@ -19,7 +19,10 @@ from .check import existing
 from .directory import announced, claim, token
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from ..events import Event
 
 logger = logging.getLogger(__name__)
 
@@ -28,29 +31,49 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 def up(arguments: Namespace) -> int:
     """Run until a signal; return the exit code."""
+    return run(arguments, manager(arguments, LocalEngine()))
+
+
+def manager(arguments: Namespace, engine: LocalEngine, *, idle: bool = False) -> Manager:
+    """Return the manager that *arguments* describe; an *idle* one begins nothing by itself."""
     _raise_descriptor_limit()
     config = existing(arguments.config)
-    engine = LocalEngine()
     engine.reap_orphans()
-    manager = Manager(Config(
+    return Manager(Config(
         data_dir=str(arguments.dir), port=arguments.port, dev=arguments.dev,
         config_file=Config().config_file if config is None else config,
-    ), _engine=engine)
-    with claim(arguments.dir) as home, console.shown():
+    ), _engine=engine, _idle=idle)
+
+
+def run(
+    arguments: Namespace, manager: Manager, *, begin: Callable[[], object] | None = None,
+    stop: Callable[[], object] | None = None, hear: Callable[[Event], None] = console.tell,
+    reveal: Callable[[str], str] = str,
+) -> int:
+    """Run *manager* with its API until a signal; return the exit code.
+
+    :param begin: called once it is started, and its clients can find it.
+    :param stop: called instead of its own ``stop``.
+    :param hear: called with what becomes of the processes.
+    :param reveal: what a terminal may see of a line that is hidden elsewhere.
+    """
+    with claim(arguments.dir) as home, console.shown(reveal):
         _warn_of_applications(manager.config)
         secret, token_file = token(home, arguments.token_file)
         host, port = arguments.http
         with _serve(manager, host, port, secret, arguments.allow_host) as server:
             address = f"http://{_reachable(host)}:{server.port}{MOUNT}"
-            manager.subscribe(console.tell)
+            manager.subscribe(hear)
             with ExitStack() as stack:
 
                 def start() -> None:
                     manager.start()  # first: a file that is wrong ends it all
                     stack.enter_context(announced(home, address, token_file))
                     _tell(host, address, token_file)
+                    if begin is not None:
+                        begin()
 
-                second = foreground.run(start, manager.stop, manager.kill)
+                second = foreground.run(start, stop or manager.stop, manager.kill)
     return OK if second is None else 128 + second
 
 

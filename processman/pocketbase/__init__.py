@@ -1,1 +1,6 @@
-"""Beside a stock PocketBase: its hook file, and what that file and a manager say to each other."""
+"""PocketBase: what a stock binary needs to have processes of its own, and what its superusers may do here."""
+from __future__ import annotations
+
+from .auth import PocketBaseAuth
+
+__all__ = ["PocketBaseAuth"]

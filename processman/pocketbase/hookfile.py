@@ -16,14 +16,19 @@ NAME = "processman.pb.js"
 BRIDGES = ("all", "stderr", "events", "none")
 #: how our file begins, with the version that wrote it; a person's own does not
 _OURS = re.compile(r"// processman ([^\s:]+): written by `processman pocketbase install`")
+#: what that version wrote into it
+_INSTALLED = re.compile(r"^    const installed = (\{.*\})$", re.M)
 _PACKAGE = __package__.partition(".")[0]
 
 
 class HookFile:
-    """The hook file of the PocketBase project in *directory*, written or not."""
+    """The hook file of the PocketBase project in *directory*, written or not.
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory / "pb_hooks" / NAME
+    :param hooks: where PocketBase has its hooks, if that is another folder.
+    """
+
+    def __init__(self, directory: Path, *, hooks: Path | None = None) -> None:
+        self.path = (hooks or directory / "pb_hooks") / NAME
 
     def version(self) -> str | None:
         """Return the version that wrote it; ``None`` where there is none.
@@ -66,6 +71,11 @@ class HookFile:
             return False
         self.path.unlink()
         return True
+
+    def bridge(self) -> str | None:
+        """Return what it was installed to write into PocketBase's logs; ``None`` where there is none of ours."""
+        found = _INSTALLED.search(self._read() or "")
+        return str(json.loads(found[1])["bridge"]) if found else None
 
     def _read(self) -> str | None:
         try:
