@@ -78,10 +78,13 @@ def _mounted(app: WSGIApplication) -> WSGIApplication:
     """Serve *app* below the path that PocketBase has, and nothing beside it."""
     def mounted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        inside = path.startswith(f"{MOUNT}/")
+        if path == "/":  # where somebody looks for the dashboard first
+            start_response("302 Found", [("Location", f"{MOUNT}/"), ("Content-Length", "0")])
+            return []
+        inside = f"{path}/".startswith(f"{MOUNT}/")
         # what is outside is asked for as a path that does not exist, so that strangers learn nothing
         place = {"SCRIPT_NAME": MOUNT, "PATH_INFO": path.removeprefix(MOUNT)}
-        return app({**environ, **(place if inside else {"PATH_INFO": "/"})}, start_response)
+        return app({**environ, **(place if inside else {"PATH_INFO": "/-/"})}, start_response)
 
     return mounted
 

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.handlers import SimpleHandler
 from wsgiref.simple_server import WSGIRequestHandler
 
+from .patience import WAITERS
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
@@ -191,7 +193,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().__init__((host, port), _Handler)
         self.port: int = self.server_address[1]
         self.base_environ = {"SERVER_NAME": host, "SERVER_PORT": str(self.port), "SCRIPT_NAME": "",
-                             "CONTENT_LENGTH": ""}
+                             "CONTENT_LENGTH": "", WAITERS: CONNECTIONS // 2}
         self._free = threading.Semaphore(CONNECTIONS)
         self._closing = threading.Event()
 

@@ -346,7 +346,7 @@ def test_all_routes_answer_under_asgi(site: Manager, users: dict[str, User]) -> 
 
 def test_routes_that_are_none_are_answered_by_the_api(site: Manager, users: dict[str, User]) -> None:
     asked = client(users["ann"])
-    for route in ("", "/list", "no/such/route", "list/"):
+    for route in ("/", "/list", "no/such/route", "list/"):
         assert asked.get(f"/api/pm/{route}").json() == refusal(404, "There is nothing here.")
     for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
         answer = asked.generic(method, "/api/pm/web/stop", headers=OWN)
