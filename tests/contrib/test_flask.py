@@ -185,7 +185,7 @@ def test_the_api_is_told_where_it_is(
         return [f"{environ['SCRIPT_NAME']} {environ['PATH_INFO']} {environ['QUERY_STRING']}".encode("latin-1")]
 
     monkeypatch.setattr(integration, "create_app", lambda manager, **_: echo)
-    Processman(app, url_prefix=prefix)
+    Processman(app, url_prefix=prefix, auth=lambda: True)
     client = Client(DispatcherMiddleware(flask.Flask("host"), {outer: app}) if outer else app)
     answer = client.get(f"{outer}/ops/ü/a%20b/é?x=1")
     assert answer.text == f"{outer}/ops/ü /a b/é x=1"

@@ -1,0 +1,46 @@
+// Questions: whether something is really to be done to many, and who asks.
+
+import { button, h, icon } from "./dom.js";
+
+const SHOWN = 8;
+
+/** Ask whether *action* is to be done to *ids*; resolve to the answer. */
+export function confirm({ t }, root, action, ids) {
+  const key = action[0].toUpperCase() + action.slice(1);
+  const count = ids.length;
+  const shown = ids.slice(0, count > SHOWN ? SHOWN - 1 : SHOWN);
+  const list = h("ul", { class: "ids" }, ...shown.map((id) => h("li", {}, id)),
+    count > shown.length ? h("li", { class: "rest" }, t("more", { count: count - shown.length })) : null);
+  const title = h("h2", { id: "pm-question" }, t(`confirm${key}`, { count }));
+  const cancel = button(null, t("cancel"), () => dialog.close("no"), { text: true });
+  const yes = button(action, t(action), () => dialog.close("yes"), { text: true, kind: `solid ${action}` });
+  const dialog = h("dialog", { class: "dialog", "aria-labelledby": "pm-question" },
+    title, h("p", {}, t(`confirm${key}Hint`)), list, h("div", { class: "answers" }, cancel, yes));
+  root.append(dialog);
+  return new Promise((resolve) => {
+    dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close("no"); });
+    dialog.addEventListener("close", () => { dialog.remove(); resolve(dialog.returnValue === "yes"); });
+    dialog.showModal();
+    cancel.focus();
+  });
+}
+
+/** Show the page that asks for a token in place of everything else; resolve to what is given. */
+export function signIn({ t }, root, { complaint, token }) {
+  const input = h("input", { type: "password", id: "pm-token", name: "token", autocomplete: "current-password",
+    spellcheck: "false", required: true, value: token, "aria-describedby": "pm-token-hint" });
+  return new Promise((resolve) => {
+    const submit = (event) => {
+      event.preventDefault();
+      const given = input.value.trim();
+      if (given) resolve(given);
+    };
+    root.replaceChildren(h("main", { class: "welcome" }, h("form", { class: "card", on: { submit } },
+      h("span", { class: "mark" }, icon("lock")), h("h1", {}, "processman"), h("p", {}, t("signInHint")),
+      h("label", { for: "pm-token" }, t("token")), input,
+      complaint ? h("p", { class: "complaint", role: "alert" }, icon("alert"), h("span", {}, complaint)) : null,
+      h("button", { type: "submit", class: "button solid" }, t("signIn")),
+      h("small", { id: "pm-token-hint" }, t("tokenHint")))));
+    input.focus();
+  });
+}
