@@ -29,6 +29,8 @@ export function confirm({ t }, root, action, ids) {
 export function signIn({ t }, root, { complaint, token }) {
   const input = h("input", { type: "password", id: "pm-token", name: "token", autocomplete: "current-password",
     spellcheck: "false", required: true, value: token, "aria-describedby": "pm-token-hint" });
+  // for whoever keeps passwords: they go with a name
+  const name = h("input", { type: "text", name: "username", autocomplete: "username", value: "processman", hidden: true });
   return new Promise((resolve) => {
     const submit = (event) => {
       event.preventDefault();
@@ -37,7 +39,7 @@ export function signIn({ t }, root, { complaint, token }) {
     };
     root.replaceChildren(h("main", { class: "welcome" }, h("form", { class: "card", on: { submit } },
       h("span", { class: "mark" }, icon("lock")), h("h1", {}, "processman"), h("p", {}, t("signInHint")),
-      h("label", { for: "pm-token" }, t("token")), input,
+      name, h("label", { for: "pm-token" }, t("token")), input,
       complaint ? h("p", { class: "complaint", role: "alert" }, icon("alert"), h("span", {}, complaint)) : null,
       h("button", { type: "submit", class: "button solid" }, t("signIn")),
       h("small", { id: "pm-token-hint" }, t("tokenHint")))));

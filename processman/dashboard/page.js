@@ -34,8 +34,11 @@ function tools(t) {
     preferences.theme = preferences.nextTheme;
   }, { kind: "theme" });
   const language = button(null, t("language"), () => { preferences.language = other; }, { text: true, kind: "small language" });
-  const leave = session.token ? button("leave", t("signOut"), () => { session.token = ""; refused({ status: 401 }); }, { kind: "leave" }) : null;
-  return [language, theme, leave];
+  const leave = () => {
+    session.token = "";
+    refused({ status: 401 });
+  };
+  return [language, theme, session.token ? button("leave", t("signOut"), leave, { kind: "leave" }) : null];
 }
 
 /** Ask for a token, and begin anew with it. A token that was not good enough is forgotten. */

@@ -47,7 +47,7 @@ export class Row {
     const { t } = this.says = says;
     const { id } = process;
     const cell = (name, ...children) =>
-      this.#cells[name] = h("span", { role: "cell", class: `cell ${name}`, "data-label": LABELS[name] ? t(LABELS[name]) : null }, ...children);
+      this.#cells[name] = h("span", { role: "cell", class: `cell ${name}` }, ...children);
     this.id = id;
     this.status = pill(t);
     this.actions = actions(t, id, (action) => act(id, action));
@@ -99,8 +99,6 @@ export class Row {
     return words.every((word) => text.includes(word));
   }
 }
-
-const LABELS = { pid: "pid", uptime: "uptime", restarts: "restarts" };
 
 /** The head of the columns. */
 export function head(t, selectAll) {

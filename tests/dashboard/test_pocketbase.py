@@ -1,0 +1,150 @@
+"""The same files as a page of PocketBase's own dashboard, in the real binary."""
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dashboard.conftest import TOKEN, Serve, says
+from dashboard.page import Page
+from support import ROOT, TESTDATA, missing, until
+
+from processman import Manager
+
+EMAIL, PASSWORD = "admin@example.com", "1234567890"
+HOOK = TESTDATA / "pocketbase" / "dashboard.pb.js"
+
+Look = Callable[..., Page]
+
+
+def binary() -> str:
+    found = shutil.which("pocketbase", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if found is None:
+        missing("pocketbase is not installed")
+    return str(found)
+
+
+class PocketBase:
+    """A server of its own in *folder*."""
+
+    def __init__(self, folder: Path, manager: str) -> None:
+        self.log = folder / "log"
+        data = ["--dir", str(folder / "pb_data")]
+        subprocess.run([binary(), "superuser", "upsert", EMAIL, PASSWORD, *data], check=True, stdout=subprocess.DEVNULL)
+        (folder / "pb_hooks").mkdir()
+        shutil.copy(HOOK, folder / "pb_hooks")
+        env = {**os.environ, "PM_URL": manager.rstrip("/"), "PM_TOKEN": TOKEN,
+               "PM_DASHBOARD": str(ROOT / "processman" / "dashboard")}  # fmt: skip
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [binary(), "serve", "--http", "127.0.0.1:0", "--hooksDir", str(folder / "pb_hooks"), *data],
+                env=env, stdout=log, stderr=log, cwd=folder,
+            )  # fmt: skip
+        self.address = until(self._address, what="the start of PocketBase")
+
+    def _address(self) -> str:
+        """Return where it listens; of port 0 it says nothing, so the kernel is asked."""
+        if "Server started" not in self.log.read_text():
+            return ""
+        inodes = {os.readlink(path) for path in Path(f"/proc/{self.process.pid}/fd").iterdir()}
+        for line in Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
+                return f"http://127.0.0.1:{int(fields[1].split(':')[1], 16)}"
+        return ""
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.wait(15)
+
+
+@pytest.fixture
+def pocketbase(tmp_path: Path, manager: Manager, serve: Serve) -> Iterator[PocketBase]:
+    folder = tmp_path / "pocketbase"
+    folder.mkdir()
+    made = PocketBase(folder, serve(says("web", "one", "\x1b[31mtwo\x1b[0m"), says("idle", autostart=False)))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def page(pocketbase: PocketBase, look: Look) -> Page:
+    """Sign in to PocketBase, and go to the page by its link."""
+    page = look(f"{pocketbase.address}/_/", token="")
+    page.type("input[name=identity]", EMAIL)
+    page.type("input[type=password]", PASSWORD, "\n")
+    page.click("a[href='#/processes']")
+    page.find(".processman")
+    page.host = ".processman"
+    return page
+
+
+def test_a_superuser_sees_acts_and_reads(page: Page, manager: Manager) -> None:
+    page.wait_status("web", "running")
+    assert re.match("Processes", page.driver.title)
+    page.click("[data-id=web] .open")
+    page.wait_for(".line .fg-red", "two")
+    page.click("[data-id=web] .button.restart")
+    page.wait_for(".between", "run 2")
+    assert manager.status("web").run == 2
+    page.click("[data-id=web] input")
+    page.click("[data-id=idle] input")
+    page.click(".bulk .start")
+    page.click(".dialog .start")
+    page.wait_status("idle", "running")
+    page.click("[data-id=web] .button.stop")
+    page.wait_status("web", "stopped")
+    assert page.run("return document.querySelector('.processman').shadowRoot.querySelector('.pm').offsetWidth") == 1280
+
+
+def test_it_follows_the_theme_of_the_dashboard(page: Page) -> None:
+    page.wait_status("web", "running")
+    theme = "return document.querySelector('.processman').shadowRoot.querySelector('.pm').dataset.theme"
+    for scheme in ("dark", "light"):
+        page.run("document.documentElement.dataset.colorScheme = arguments[0]", scheme)
+        until(lambda: page.run(theme) == scheme)  # noqa: B023
+
+
+def test_who_leaves_the_page_asks_no_more(page: Page) -> None:
+    page.wait_status("web", "running")
+    page.click("[data-id=web] .open")
+    page.wait_for(".lines", "one")
+    page.run("window.asked = 0; const { fetch } = window; window.fetch = (...all) => {"
+             "window.asked += String(all[0]).includes('/api/pm/'); return fetch(...all); }")
+    until(lambda: page.run("return window.asked") > 1)
+    page.host = ""
+    page.click("a[href='#/collections']")
+    page.wait_gone(".processman")
+    # it lets go within a second; then for longer than it ever rests it has nothing to ask
+    page.run("setTimeout(() => { window.asked = 0; setTimeout(() => { window.left = window.asked }, 3000) }, 1500)")
+    assert until(lambda: page.run("return window.left ?? null") is not None)
+    assert page.run("return window.left") == 0
+
+
+def test_signed_out_is_signed_out(page: Page, pocketbase: PocketBase) -> None:
+    page.wait_status("web", "running")
+    page.host = ""
+    page.run("app.pb.authStore.save('not-a-token', {id: 'x'})")
+    page.find("input[name=identity]")
+
+
+def test_nobody_else_gets_to_the_api(pocketbase: PocketBase) -> None:
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    def status(path: str) -> Any:
+        try:
+            with urlopen(pocketbase.address + path) as answer:
+                return answer.status
+        except HTTPError as error:
+            error.close()
+            return error.code
+
+    assert status("/api/pm/list") == 401
+    assert status("/_/extensions/processman/pocketbase.js") == 200  # the files hold no secret
