@@ -48,8 +48,8 @@ export class App {
     this.side = h("div", { class: "side" });
     const name = title ? h("h1", {}, h("span", { class: "mark" }, h("i"), h("i"), h("i")), t("title")) : null;
     this.root.replaceChildren(
-      h("header", { class: "head" }, name, this.badge, h("label", { class: "search" }, icon("search"), this.search, h("kbd", {}, "/")),
-        h("span", { class: "tools" }, ...tools)),
+      h("header", { class: "head" }, name, this.badge,
+        h("label", { class: "search" }, icon("search"), this.search, h("kbd", {}, "/")), h("span", { class: "tools" }, ...tools)),
       this.notice.element,
       h("div", { class: "body" }, h("main", {}, this.summary.element, this.table.element), this.side),
       this.bulk.element, this.toasts.element, this.count);

@@ -25,8 +25,9 @@ export class Drawer {
     this.title = h("h2", { tabindex: "-1" }, this.id);
     this.element = h("aside", { class: "drawer", role: "dialog", "aria-label": t("details", { id: this.id }),
       on: { keydown: (event) => this.#key(event, close) } },
-    h("header", {}, h("div", { class: "top" }, this.title, this.status.element, this.actions.element, button("close", t("close"), close)),
-      this.#fact(t, ["pid", "uptime", "started", "runs", "restarts", "exitCode"]), this.note, this.gone, this.#tabs(t)),
+    h("header", {}, h("div", { class: "top" }, this.title, this.status.element, this.actions.element,
+      button("close", t("close"), close)), this.#fact(t, ["pid", "uptime", "started", "runs", "restarts", "exitCode"]),
+      this.note, this.gone, this.#tabs(t)),
     this.log, this.config);
     this.update(process);
     follow(api, this.id, (told) => this.#told(told), this.#end.signal);

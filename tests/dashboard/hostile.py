@@ -58,4 +58,4 @@ _TERMINAL = [
 ]
 STRINGS = [*_MARKUP, *_BREAKOUTS, *_TERMINAL]
 #: ids that the configuration allows, and that are something else to careless code
-IDS = ["__proto__"[2:7], "constructor", "toString", "hasOwnProperty", "a.b-c_d", "0", "true", "null", "undefined", "length"]
+IDS = ["constructor", "toString", "hasOwnProperty", "a.b-c_d", "0", "true", "null", "undefined", "length", "all"]

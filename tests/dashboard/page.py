@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from support import require, until
@@ -16,6 +15,11 @@ __all__ = ["Keys", "Page", "browser"]
 
 #: what the browser says of requests that were refused or failed, which is no fault of the page's
 _HARMLESS = ("Failed to load resource", "autocomplete attributes")
+
+#: in one question: what may be thousands is not asked for one by one
+_ALL = """[...((host, selector) => (host ? document.querySelector(host)?.shadowRoot : document)
+         ?.querySelectorAll(selector) ?? [])(...arguments)]"""
+_SEEN = "(element) => element.checkVisibility({visibilityProperty: true})"
 
 
 class Page:
@@ -29,10 +33,7 @@ class Page:
         self.driver.get(address)
 
     def all(self, selector: str) -> list[WebElement]:
-        root: Any = self.driver
-        if self.host:
-            root = self.driver.find_element("css selector", self.host).shadow_root
-        found: list[WebElement] = root.find_elements("css selector", selector)
+        found: list[WebElement] = self.run(f"return {_ALL}", self.host, selector)
         return found
 
     def find(self, selector: str) -> WebElement:
@@ -40,10 +41,8 @@ class Page:
         return until(lambda: next(iter(self.shown(selector)), None), what=selector)
 
     def shown(self, selector: str) -> list[WebElement]:
-        try:
-            return [element for element in self.all(selector) if element.is_displayed()]
-        except StaleElementReferenceException:
-            return []
+        found: list[WebElement] = self.run(f"return {_ALL}.filter({_SEEN})", self.host, selector)
+        return found
 
     def click(self, selector: str) -> None:
         self.find(selector).click()
@@ -56,10 +55,9 @@ class Page:
         webdriver.ActionChains(self.driver).send_keys(*keys).perform()
 
     def texts(self, selector: str) -> list[str]:
-        try:
-            return [element.text for element in self.shown(selector)]
-        except StaleElementReferenceException:
-            return self.texts(selector)
+        script = f"return {_ALL}.filter({_SEEN}).map((element) => element.innerText.trim())"
+        found: list[str] = self.run(script, self.host, selector)
+        return found
 
     def wait_for(self, selector: str, text: str) -> None:
         """Wait until an element of *selector* that can be seen says *text*."""
@@ -69,7 +67,9 @@ class Page:
         until(lambda: not self.shown(selector), what=f"the end of {selector}")
 
     def status(self, id: str) -> str:
-        return "".join(self.texts(f"[data-id='{id}'] .pill"))
+        # also of a row that is out of sight, whose text is not laid out
+        script = f"return {_ALL}.map((element) => element.textContent).join('')"
+        return str(self.run(script, self.host, f"[data-id='{id}'] .pill"))
 
     def wait_status(self, id: str, *statuses: str) -> None:
         until(lambda: self.status(id) in statuses, 15, f"{id} {statuses}")

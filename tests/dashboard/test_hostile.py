@@ -30,8 +30,9 @@ def test_sixty_strings_run_nothing(manager: Manager, serve: Serve, look: Look) -
         ProcessConfig(id=f"error-{number}", command=f"/nonexistent/{text}", cwd="/")
         for number, text in enumerate(clean) if "\n" not in text
     ]  # fmt: skip
+    env = {f"V{number}": text for number, text in enumerate(clean)}
     page = look(serve(
-        says("web", *clean, env={f"V{number}": text for number, text in enumerate(clean)}, watch_paths=tuple(clean)),
+        says("web", *clean, env=env, watch_paths=tuple(clean)),
         *(says(id, autostart=False) for id in IDS), *broken,
     ))  # fmt: skip
     page.wait_status("error-0", "failed")

@@ -12,7 +12,8 @@ from processman import Manager
 Look = Callable[..., Page]
 MIXED = (
     "import sys, time\n"
-    "print('plain \\x1b[1;31mred\\x1b[0m \\x1b[38;2;0;200;10mgreen\\x1b[m \\x1b]0;title\\x07 \\x1b[2J', flush=True)\n"
+    "print('plain \\x1b[1;31mred\\x1b[0m \\x1b[38;2;0;200;10mgreen\\x1b[m '"
+    "'\\x1b]0;title\\x07 \\x1b[2J', flush=True)\n"
     "print('Traceback', file=sys.stderr, flush=True)\ntime.sleep(600)"
 )
 #: prints so many lines, and one more for each second

@@ -61,7 +61,8 @@ def test_a_megabyte_of_anything_takes_a_moment(unit: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "seconds", "shown"), [
-    ("8s", 8, "8s"), ("2m5s", 125, "2m 5s"), ("2h30m15s", 9015, "2h 30m"), ("100h0m1s", 360001, "4d 4h"), (None, 0, "0s"),
+    ("8s", 8, "8s"), ("2m5s", 125, "2m 5s"), ("2h30m15s", 9015, "2h 30m"),
+    ("100h0m1s", 360001, "4d 4h"), (None, 0, "0s"),
 ])
 def test_durations_are_read_and_shown(text: str | None, seconds: int, shown: str) -> None:
     script = (f"import {{ duration, seconds }} from './time.js'; {ASK}"

@@ -36,7 +36,8 @@ class PocketBase:
     def __init__(self, folder: Path, manager: str) -> None:
         self.log = folder / "log"
         data = ["--dir", str(folder / "pb_data")]
-        subprocess.run([binary(), "superuser", "upsert", EMAIL, PASSWORD, *data], check=True, stdout=subprocess.DEVNULL)
+        upsert = [binary(), "superuser", "upsert", EMAIL, PASSWORD, *data]
+        subprocess.run(upsert, check=True, stdout=subprocess.DEVNULL)
         (folder / "pb_hooks").mkdir()
         shutil.copy(HOOK, folder / "pb_hooks")
         env = {**os.environ, "PM_URL": manager.rstrip("/"), "PM_TOKEN": TOKEN,
@@ -100,7 +101,7 @@ def test_a_superuser_sees_acts_and_reads(page: Page, manager: Manager) -> None:
     page.wait_status("idle", "running")
     page.click("[data-id=web] .button.stop")
     page.wait_status("web", "stopped")
-    assert page.run("return document.querySelector('.processman').shadowRoot.querySelector('.pm').offsetWidth") == 1280
+    assert page.find(".pm").size["width"] == 1280
 
 
 def test_it_follows_the_theme_of_the_dashboard(page: Page) -> None:
