@@ -26,9 +26,9 @@ export function confirm({ t }, root, action, ids) {
 }
 
 /** Show the page that asks for a token in place of everything else; resolve to what is given. */
-export function signIn({ t }, root, { complaint, token }) {
+export function signIn({ t }, root, complaint) {
   const input = h("input", { type: "password", id: "pm-token", name: "token", autocomplete: "current-password",
-    spellcheck: "false", required: true, value: token, "aria-describedby": "pm-token-hint" });
+    spellcheck: "false", required: true, "aria-describedby": "pm-token-hint" });
   // for whoever keeps passwords: they go with a name
   const name = h("input", { type: "text", name: "username", autocomplete: "username", value: "processman", hidden: true });
   return new Promise((resolve) => {
@@ -45,4 +45,12 @@ export function signIn({ t }, root, { complaint, token }) {
       h("small", { id: "pm-token-hint" }, t("tokenHint")))));
     input.focus();
   });
+}
+
+/** Send whoever is not signed in to where that is done; there is no way on from here but to come back. */
+export function welcome({ t }, root, address, forbidden) {
+  root.replaceChildren(h("main", { class: "welcome" }, h("div", { class: "card" },
+    h("span", { class: "mark" }, icon("lock")), h("h1", {}, "processman"),
+    h("p", {}, t(forbidden ? "forbidden" : "signInThere")), h("a", { class: "button solid", href: address }, t("signIn")))));
+  return new Promise(() => {});
 }

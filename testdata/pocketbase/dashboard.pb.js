@@ -1,7 +1,8 @@
 // The least that the page needs in PocketBase: the route to a manager that runs already, and the files.
-// PM_URL and PM_TOKEN say where the manager is, PM_DASHBOARD where the files are.
+// PM_URL and PM_TOKEN say where the manager is, PM_DASHBOARD where the files are. With PM_OLD
+// it does what it can in versions whose dashboard takes no pages.
 $app.onServe().bindFunc((e) => {
-  e.uiExtensions = [...e.uiExtensions, { name: "processman", fs: $os.dirFS($os.getenv("PM_DASHBOARD")) }];
+  if (!$os.getenv("PM_OLD")) e.uiExtensions = [...e.uiExtensions, { name: "processman", fs: $os.dirFS($os.getenv("PM_DASHBOARD")) }];
   e.next();
 });
 

@@ -18,6 +18,7 @@ from support import ROOT, TESTDATA, missing, until
 from processman import Manager
 
 EMAIL, PASSWORD = "admin@example.com", "1234567890"
+FILES = ROOT / "processman" / "dashboard"
 HOOK = TESTDATA / "pocketbase" / "dashboard.pb.js"
 
 Look = Callable[..., Page]
@@ -33,18 +34,21 @@ def binary() -> str:
 class PocketBase:
     """A server of its own in *folder*."""
 
-    def __init__(self, folder: Path, manager: str) -> None:
+    def __init__(self, folder: Path, manager: str, **more: str) -> None:
         self.log = folder / "log"
         data = ["--dir", str(folder / "pb_data")]
         upsert = [binary(), "superuser", "upsert", EMAIL, PASSWORD, *data]
         subprocess.run(upsert, check=True, stdout=subprocess.DEVNULL)
         (folder / "pb_hooks").mkdir()
+        shutil.copytree(FILES, folder / "pb_public" / "pm")
+        (folder / "pb_public" / "pm" / "public.html").rename(folder / "pb_public" / "pm" / "index.html")
         shutil.copy(HOOK, folder / "pb_hooks")
         env = {**os.environ, "PM_URL": manager.rstrip("/"), "PM_TOKEN": TOKEN,
-               "PM_DASHBOARD": str(ROOT / "processman" / "dashboard")}  # fmt: skip
+               "PM_DASHBOARD": str(FILES)} | more  # fmt: skip
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [binary(), "serve", "--http", "127.0.0.1:0", "--hooksDir", str(folder / "pb_hooks"), *data],
+                [binary(), "serve", "--http", "127.0.0.1:0", "--hooksDir", str(folder / "pb_hooks"),
+                 "--publicDir", str(folder / "pb_public"), *data],
                 env=env, stdout=log, stderr=log, cwd=folder,
             )  # fmt: skip
         self.address = until(self._address, what="the start of PocketBase")
@@ -66,10 +70,11 @@ class PocketBase:
 
 
 @pytest.fixture
-def pocketbase(tmp_path: Path, manager: Manager, serve: Serve) -> Iterator[PocketBase]:
+def pocketbase(request: pytest.FixtureRequest, tmp_path: Path, serve: Serve) -> Iterator[PocketBase]:
     folder = tmp_path / "pocketbase"
     folder.mkdir()
-    made = PocketBase(folder, serve(says("web", "one", "\x1b[31mtwo\x1b[0m"), says("idle", autostart=False)))
+    address = serve(says("web", "one", "\x1b[31mtwo\x1b[0m"), says("idle", autostart=False))
+    made = PocketBase(folder, address, **getattr(request, "param", {}))
     yield made
     made.end()
 
@@ -133,6 +138,30 @@ def test_signed_out_is_signed_out(page: Page, pocketbase: PocketBase) -> None:
     page.host = ""
     page.run("app.pb.authStore.save('not-a-token', {id: 'x'})")
     page.find("input[name=identity]")
+
+
+def test_the_public_page_leads_to_the_dashboards(pocketbase: PocketBase, look: Look) -> None:
+    page = look(f"{pocketbase.address}/pm/", token="")
+    page.find("input[name=identity]")
+    assert page.driver.current_url.startswith(f"{pocketbase.address}/_/")
+
+
+@pytest.mark.parametrize("pocketbase", [{"PM_OLD": "1"}], indirect=True)
+@pytest.mark.parametrize("key", ["__pb_superusers__/_", "__pb_superuser_auth__"])
+def test_the_public_page_is_the_page_where_the_dashboard_takes_none(
+    pocketbase: PocketBase, look: Look, key: str
+) -> None:
+    page = look(f"{pocketbase.address}/pm/", token="")
+    page.click("a.button")
+    page.type("input[name=identity]", EMAIL)
+    page.type("input[type=password]", PASSWORD, "\n")
+    page.find(".logged-user")
+    page.run("const kept = localStorage.getItem('__pb_superusers__/_'); localStorage.clear();"
+             "localStorage.setItem(arguments[0], kept)", key)
+    page.open(f"{pocketbase.address}/pm/")
+    page.wait_status("web", "running")
+    page.click("[data-id=web] .button.stop")
+    page.wait_status("web", "stopped")
 
 
 def test_nobody_else_gets_to_the_api(pocketbase: PocketBase) -> None:
