@@ -1,6 +1,7 @@
 """The dashboard in a real browser, as somebody uses it."""
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ _HARMLESS = ("Failed to load resource", "autocomplete attributes")
 _ALL = """[...((host, selector) => (host ? document.querySelector(host)?.shadowRoot : document)
          ?.querySelectorAll(selector) ?? [])(...arguments)]"""
 _SEEN = "(element) => element.checkVisibility({visibilityProperty: true})"
+
+_AT_REST = """(element) => element.getAnimations().every(
+    (each) => each.playState !== 'running' || each.effect.getTiming().iterations === Infinity)"""
 
 
 class Page:
@@ -82,6 +86,13 @@ class Page:
         conditions = {"offline": on, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
         self.driver.execute_cdp_cmd("Network.enable", {})
         self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", conditions)
+
+    def picture(self, name: str) -> None:
+        """Take a picture for the documentation, where PROCESSMAN_SCREENSHOTS says where they are."""
+        if folder := os.environ.get("PROCESSMAN_SCREENSHOTS"):
+            until(lambda: self.run(f"return {_ALL}.every({_AT_REST})", self.host, "*"))
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            self.driver.save_screenshot(str(Path(folder, f"{name}.png")))
 
     def complaints(self) -> list[str]:
         """Return what the console has said since the last time, but for requests that were refused."""

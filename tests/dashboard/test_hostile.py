@@ -40,11 +40,13 @@ def test_sixty_strings_run_nothing(manager: Manager, serve: Serve, look: Look) -
     page.click("[data-id=web] .open")
     page.wait_for(".lines", "window.hit=1")
     until(lambda: len(page.all(".line")) >= len(STRINGS))
+    assert page.all(MADE) == []
     for text in ("script", "<img", "\x1b", "\\u"):
         page.run(SEARCH, text)
     page.run(SEARCH, "")
     page.click("#pm-tab-configuration")
     page.wait_for(".configuration", "V59")
+    assert page.all(MADE) == []
     for id in ("error-1", *IDS):
         page.run("document.querySelector(`[data-id='${arguments[0]}'] .open`).click()", id)
         page.wait_for(".drawer h2", id)

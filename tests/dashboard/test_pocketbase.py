@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dashboard.conftest import TOKEN, Serve, says
+from dashboard.conftest import TOKEN, Serve
 from dashboard.page import Page
+from dashboard.team import processes
 from support import ROOT, TESTDATA, missing, until
 
 from processman import Manager
@@ -73,7 +74,7 @@ class PocketBase:
 def pocketbase(request: pytest.FixtureRequest, tmp_path: Path, serve: Serve) -> Iterator[PocketBase]:
     folder = tmp_path / "pocketbase"
     folder.mkdir()
-    address = serve(says("web", "one", "\x1b[31mtwo\x1b[0m"), says("idle", autostart=False))
+    address = serve(*processes(tmp_path))
     made = PocketBase(folder, address, **getattr(request, "param", {}))
     yield made
     made.end()
@@ -92,25 +93,27 @@ def page(pocketbase: PocketBase, look: Look) -> Page:
 
 
 def test_a_superuser_sees_acts_and_reads(page: Page, manager: Manager) -> None:
-    page.wait_status("web", "running")
+    page.wait_status("ai-agent", "running")
     assert re.match("Processes", page.driver.title)
-    page.click("[data-id=web] .open")
-    page.wait_for(".line .fg-red", "two")
-    page.click("[data-id=web] .button.restart")
+    page.click("[data-id=ai-agent] .open")
+    page.wait_for(".line .text", "done")
+    assert "POST" in page.texts(".line .fg-cyan")
+    page.picture("dashboard-pocketbase")
+    page.click("[data-id=ai-agent] .button.restart")
     page.wait_for(".between", "run 2")
-    assert manager.status("web").run == 2
-    page.click("[data-id=web] input")
-    page.click("[data-id=idle] input")
+    assert manager.status("ai-agent").run == 2
+    page.click("[data-id=ai-agent] input")
+    page.click("[data-id=nightly-report] input")
     page.click(".bulk .start")
     page.click(".dialog .start")
-    page.wait_status("idle", "running")
-    page.click("[data-id=web] .button.stop")
-    page.wait_status("web", "stopped")
+    page.wait_status("nightly-report", "running")
+    page.click("[data-id=ai-agent] .button.stop")
+    page.wait_status("ai-agent", "stopped")
     assert page.find(".pm").size["width"] == 1280
 
 
 def test_it_follows_the_theme_of_the_dashboard(page: Page) -> None:
-    page.wait_status("web", "running")
+    page.wait_status("ai-agent", "running")
     theme = "return document.querySelector('.processman').shadowRoot.querySelector('.pm').dataset.theme"
     for scheme in ("dark", "light"):
         page.run("document.documentElement.dataset.colorScheme = arguments[0]", scheme)
@@ -118,9 +121,9 @@ def test_it_follows_the_theme_of_the_dashboard(page: Page) -> None:
 
 
 def test_who_leaves_the_page_asks_no_more(page: Page) -> None:
-    page.wait_status("web", "running")
-    page.click("[data-id=web] .open")
-    page.wait_for(".lines", "one")
+    page.wait_status("ai-agent", "running")
+    page.click("[data-id=ai-agent] .open")
+    page.wait_for(".lines", "loaded")
     page.run("window.asked = 0; const { fetch } = window; window.fetch = (...all) => {"
              "window.asked += String(all[0]).includes('/api/pm/'); return fetch(...all); }")
     until(lambda: page.run("return window.asked") > 1)
@@ -134,7 +137,7 @@ def test_who_leaves_the_page_asks_no_more(page: Page) -> None:
 
 
 def test_signed_out_is_signed_out(page: Page, pocketbase: PocketBase) -> None:
-    page.wait_status("web", "running")
+    page.wait_status("ai-agent", "running")
     page.host = ""
     page.run("app.pb.authStore.save('not-a-token', {id: 'x'})")
     page.find("input[name=identity]")
@@ -159,9 +162,9 @@ def test_the_public_page_is_the_page_where_the_dashboard_takes_none(
     page.run("const kept = localStorage.getItem('__pb_superusers__/_'); localStorage.clear();"
              "localStorage.setItem(arguments[0], kept)", key)
     page.open(f"{pocketbase.address}/pm/")
-    page.wait_status("web", "running")
-    page.click("[data-id=web] .button.stop")
-    page.wait_status("web", "stopped")
+    page.wait_status("ai-agent", "running")
+    page.click("[data-id=ai-agent] .button.stop")
+    page.wait_status("ai-agent", "stopped")
 
 
 def test_nobody_else_gets_to_the_api(pocketbase: PocketBase) -> None:
