@@ -19,9 +19,10 @@ export class App {
    * @param root where it is shown; it is emptied
    * @param ask a way to ask the API
    * @param tools more buttons for the head of the page
+   * @param opened the id of the process whose drawer is open from the beginning
    * @param refused called with the problem when nobody may look
    */
-  constructor(root, { ask, language, tools = [], title = true, refused }) {
+  constructor(root, { ask, language, tools = [], opened = null, refused }) {
     this.says = { t: speak(language), language };
     this.root = root;
     this.refused = refused;
@@ -33,12 +34,13 @@ export class App {
     this.table = new Table(this.says, { open: (id) => this.open(id), act: (id, action) => this.act(id, action),
       reset: () => this.#reset() });
     this.bulk = new Bulk(this.says, { table: this.table, processes: this.processes, root, toast: this.toasts.say });
-    this.#build(tools, title);
+    this.#build(tools);
     this.#listen();
+    this.processes.addEventListener("change", () => this.open(opened), { once: true });
     this.processes.start();
   }
 
-  #build(tools, title) {
+  #build(tools) {
     const { t } = this.says;
     this.live = h("span", {});
     this.badge = h("span", { class: "live", role: "status" }, h("i", { class: "dot" }), this.live);
@@ -46,7 +48,7 @@ export class App {
       "aria-keyshortcuts": "/", on: { input: () => this.#search() } });
     this.count = h("span", { class: "unseen", role: "status" });
     this.side = h("div", { class: "side" });
-    const name = title ? h("h1", {}, h("span", { class: "mark" }, h("i"), h("i"), h("i")), t("title")) : null;
+    const name = h("h1", {}, h("span", { class: "mark" }, h("i"), h("i"), h("i")), t("title"));
     this.root.replaceChildren(
       h("header", { class: "head" }, name, this.badge,
         h("label", { class: "search" }, icon("search"), this.search, h("kbd", {}, "/")), h("span", { class: "tools" }, ...tools)),
@@ -72,6 +74,11 @@ export class App {
     this.processes.stop();
     this.#opened?.close();
     this.root.replaceChildren();
+  }
+
+  /** The id of the process whose drawer is open. */
+  get opened() {
+    return this.#opened?.id ?? null;
   }
 
   open(id) {

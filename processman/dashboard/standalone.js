@@ -1,8 +1,10 @@
 // A page that is ours alone: the dashboard in it, with buttons for the theme and the language.
 
 import { App } from "./app.js";
-import { button, h } from "./dom.js";
+import { button, h, icon, set } from "./dom.js";
 import { speak } from "./words.js";
+
+const ICONS = { auto: "auto", light: "sun", dark: "moon" };
 
 /**
  * Show the dashboard as the whole page.
@@ -17,10 +19,12 @@ export function show({ session, preferences, leave, refused }) {
   const begin = () => {
     const { language } = preferences;
     const t = speak(language);
+    const opened = app?.opened;
     dress(root, preferences, t);
     app?.close();
-    const more = leave && session.token ? [button("leave", t("signOut"), () => end({ status: 401 }, true), { kind: "leave" })] : [];
-    app = new App(root, { ask: session.ask, language, tools: [...tools(preferences, t), ...more], refused: end });
+    const out = leave && session.token && button("leave", t("signOut"), () => end({ status: 401 }, true), { kind: "leave" });
+    const tools = [languageButton(preferences, t), themeButton(preferences, t), out || null];
+    app = new App(root, { ask: session.ask, language, tools, opened, refused: end });
   };
 
   const end = async (problem, wanted = false) => {
@@ -31,7 +35,8 @@ export function show({ session, preferences, leave, refused }) {
   };
 
   preferences.addEventListener("change", () => {
-    if (app) begin();
+    // another language is another page; another theme is only other colours
+    if (app && app.says.language !== preferences.language) begin();
     else dress(root, preferences, speak(preferences.language));
   });
   document.body.append(root);
@@ -45,13 +50,23 @@ function dress(root, preferences, t) {
   root.dataset.theme = documentElement.dataset.theme = preferences.shownTheme;
 }
 
-function tools(preferences, t) {
-  const language = button(null, t("language"), () => {
+function languageButton(preferences, t) {
+  return button(null, t("language"), () => {
     preferences.language = preferences.language === "zh" ? "en" : "zh";
   }, { text: true, kind: "small language" });
-  const icon = { auto: "auto", light: "sun", dark: "moon" }[preferences.theme];
-  const theme = button(icon, t("theme", { theme: t(preferences.theme) }), () => {
+}
+
+function themeButton(preferences, t) {
+  const made = button(ICONS[preferences.theme], "", () => {
     preferences.theme = preferences.nextTheme;
+    look();
   }, { kind: "theme" });
-  return [language, theme];
+  const look = () => {
+    const label = t("theme", { theme: t(preferences.theme) });
+    made.replaceChildren(icon(ICONS[preferences.theme]));
+    set(made, "aria-label", label);
+    set(made, "title", label);
+  };
+  look();
+  return made;
 }

@@ -122,6 +122,18 @@ def test_what_the_application_refuses_never_gets_to_the_api(app: flask.Flask) ->
     assert asked == []
 
 
+def test_the_dashboard_is_for_everybody_where_somebody_may_come_in(app: flask.Flask) -> None:
+    client = let_in(app, auth=lambda: None)
+    assert client.get("/api/pm", follow_redirects=True).text.startswith("<!doctype html>")
+    assert client.get("/api/pm/static/app.js").status_code == 200
+    assert client.get("/api/pm/list").status_code == 401
+
+
+def test_without_auth_there_is_no_dashboard(app: flask.Flask) -> None:
+    Processman(app)
+    assert [app.test_client().get(f"/api/pm/{path}").status_code for path in ("", "static/app.js")] == [403, 403]
+
+
 def test_a_token_can_be_asked_for(app: flask.Flask) -> None:
     tokens = bearer(TOKEN)
     client = let_in(app, auth=lambda: tokens(flask.request.environ))

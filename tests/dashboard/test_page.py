@@ -187,8 +187,10 @@ def test_every_control_has_a_name_for_who_cannot_see_it(serve: Serve, look: Look
 
 def test_it_speaks_two_languages_and_remembers(serve: Serve, look: Look) -> None:
     page = look(serve(child("web", "exits_with.py", 3, max_retries=0)))
+    page.click("[data-id=web] .open")
     page.click(".language")
     page.wait_status("web", "已失败")
+    page.wait_for(".drawer .pill", "已失败")  # what was open stays open
     page.wait_for("[data-id=web] .note", "退出码 3")
     page.driver.refresh()
     page.wait_status("web", "已失败")
@@ -196,11 +198,15 @@ def test_it_speaks_two_languages_and_remembers(serve: Serve, look: Look) -> None
 
 
 def test_the_theme_is_the_systems_until_one_is_chosen(serve: Serve, look: Look) -> None:
-    page = look(serve(says("web")), theme="dark")
+    page = look(serve(says("web", "hello")), theme="dark")
+    page.click("[data-id=web] .open")
+    page.wait_for(".lines", "hello")
+    page.run("window.line = document.querySelector('.line')")
     theme = "return document.querySelector('.pm').dataset.theme"
     assert page.run(theme) == "dark"
     page.click(".theme")
     assert page.run(theme) == "light"
+    assert page.run("return window.line.isConnected")
     page.driver.refresh()
     page.wait_status("web", "running")
     assert page.run(theme) == "light"
