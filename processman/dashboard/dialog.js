@@ -11,11 +11,12 @@ export function confirm({ t }, root, action, ids) {
   const shown = ids.slice(0, count > SHOWN ? SHOWN - 1 : SHOWN);
   const list = h("ul", { class: "ids" }, ...shown.map((id) => h("li", {}, id)),
     count > shown.length ? h("li", { class: "rest" }, t("more", { count: count - shown.length })) : null);
-  const title = h("h2", { id: "pm-question" }, t(`confirm${key}`, { count }));
+  const asked = count > 1 ? t(`confirm${key}`, { count }) : t("question", { text: t(`${action}One`, { id: ids[0] }) });
+  const title = h("h2", { id: "pm-question" }, asked);
   const cancel = button(null, t("cancel"), () => dialog.close("no"), { text: true });
   const yes = button(action, t(action), () => dialog.close("yes"), { text: true, kind: `solid ${action}` });
   const dialog = h("dialog", { class: "dialog", "aria-labelledby": "pm-question" },
-    title, h("p", {}, t(`confirm${key}Hint`)), list, h("div", { class: "answers" }, cancel, yes));
+    title, h("p", {}, t(`confirm${key}Hint`)), count > 1 ? list : null, h("div", { class: "answers" }, cancel, yes));
   root.append(dialog);
   return new Promise((resolve) => {
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close("no"); });

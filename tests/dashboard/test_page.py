@@ -135,10 +135,16 @@ def test_many_are_stopped_after_a_question(manager: Manager, serve: Serve, look:
     page.wait_gone(".dialog")
     page.click(".bulk .stop")
     page.click(".dialog .stop")
-    page.wait_for(".toast", "Done: 10 processes.")
+    page.wait_for(".toast", "Done, 10 of 10.")
     page.wait_gone(".bulk")
     assert [status.id for status in manager.list() if status.status == "running"] == ["web-0", "web-11"]
     page.wait_for(".chip[data-status=stopped]", "10")
+    page.click("[data-id=web-0] input")
+    page.click(".bulk .stop")
+    page.wait_for(".dialog", "Stop web-0?")
+    page.click(".dialog .answers .button")
+    page.wait_gone(".dialog")
+    assert manager.status("web-0").status == "running"
 
 
 def test_a_lost_connection_is_said_and_comes_back(manager: Manager, serve: Serve, look: Look) -> None:
