@@ -13,16 +13,13 @@ from ..config import Config
 from ..local import LocalEngine
 from ..manager import Manager
 from ..wsgi import bearer, create_app
-from ..wsgi.server import Server
+from ..wsgi.server import Server, below
 from . import OK, USAGE, Failure, console
 from .check import existing
 from .directory import announced, claim, token
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
-
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +60,7 @@ def _serve(manager: Manager, host: str, port: int, secret: str, more: list[str])
     except ValueError as error:
         raise Failure(str(error), USAGE) from None
     try:
-        return Server(host, port, _mounted(app))
+        return Server(host, port, below(MOUNT, app))
     except OSError as error:
         raise Failure(f"cannot serve on {name}:{port}: {error.strerror or error}") from error
 
@@ -72,21 +69,6 @@ def _tell(host: str, address: str, token_file: Path) -> None:
     logger.info("serving %s with the token in %s", address, token_file)
     if not _is_loopback(host):
         logger.warning("serving on %s, without encryption: everybody on the way can read the token", host)
-
-
-def _mounted(app: WSGIApplication) -> WSGIApplication:
-    """Serve *app* below the path that PocketBase has, and nothing beside it."""
-    def mounted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path == "/":  # where somebody looks for the dashboard first
-            start_response("302 Found", [("Location", f"{MOUNT}/"), ("Content-Length", "0")])
-            return []
-        inside = f"{path}/".startswith(f"{MOUNT}/")
-        # what is outside is asked for as a path that does not exist, so that strangers learn nothing
-        place = {"SCRIPT_NAME": MOUNT, "PATH_INFO": path.removeprefix(MOUNT)}
-        return app({**environ, **(place if inside else {"PATH_INFO": "/-/"})}, start_response)
-
-    return mounted
 
 
 def _is_loopback(host: str) -> bool:

@@ -23,7 +23,9 @@ from wsgiref.simple_server import WSGIRequestHandler
 from .patience import WAITERS
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
+    from collections.abc import Iterable
+
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 logger = logging.getLogger(__name__)
 
@@ -239,3 +241,18 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def handle_error(self, *_: object) -> None:
         """Log what went wrong with a connection."""
         logger.exception("cannot serve a connection")
+
+
+def below(mount: str, app: WSGIApplication) -> WSGIApplication:
+    """Serve *app* below the path *mount*, and nothing beside it but the way to its page."""
+    def mounted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path == "/":  # where somebody looks for the dashboard first
+            start_response("302 Found", [("Location", f"{mount}/"), ("Content-Length", "0")])
+            return []
+        inside = f"{path}/".startswith(f"{mount}/")
+        # what is outside is asked for as a path that does not exist, so that strangers learn nothing
+        place = {"SCRIPT_NAME": mount, "PATH_INFO": path.removeprefix(mount)}
+        return app({**environ, **(place if inside else {"PATH_INFO": "/-/"})}, start_response)
+
+    return mounted
