@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("selenium", reason="selenium is not installed")
-
 from dashboard.page import Page, browser
 
 from processman import Manager, ProcessConfig
