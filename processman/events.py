@@ -3,7 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .states import Status
 
@@ -34,6 +34,18 @@ class Gap:
     """*missed* lines were dropped before this reader came for them."""
 
     missed: int
+
+
+class News(NamedTuple):
+    """Lines after a cursor, for who comes again."""
+
+    items: tuple[LogLine, ...]
+    #: the cursor to come again with
+    next: int
+    #: how many lines between the cursor and the first of these were dropped
+    missed: int
+    #: names this life of the log, to come again with; ``""`` where nothing was started yet
+    epoch: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

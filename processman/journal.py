@@ -6,6 +6,7 @@ ever waits for somebody who reads: whoever comes too late is told how much was m
 from __future__ import annotations
 
 import codecs
+import secrets
 import threading
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from .caller import wait_for
-from .events import STREAMS, Gap, LogLine, Stream
+from .events import STREAMS, Gap, LogLine, News, Stream
 from .lines import Block, split
 from .spool import Spool
 
@@ -59,6 +60,8 @@ class Journal:
         self, process_id: str, *, keep_lines: int = KEEP_LINES, keep_bytes: int = KEEP_BYTES
     ) -> None:
         self.process_id = process_id
+        #: names this life of the log: what its numbers belong to, and what no other has
+        self.epoch = secrets.token_hex(8)
         #: called with the stream after each append, by the reader thread; must be quick
         self.on_append: Callable[[Stream], None] | None = None
         #: takes out of whole lines, or of the beginning of one, what must not be kept; as above
@@ -110,7 +113,8 @@ class Journal:
     def keep(self, spool: Spool, *, restore: bool) -> None:
         """From now on keep everything in *spool* as well; *restore*: first go on where another journal was."""
         with self._changed:
-            records, counts = spool.read() if restore else ([], (0, 0, 0))
+            records, counts, epoch = spool.read() if restore else ([], (0, 0, 0), "")
+            self.epoch = epoch or self.epoch
             for each in records:
                 block = Block(each.data, each.lines, each.partial)
                 self._add(_Chunk(each.seq, each.nth, STREAMS[each.is_error], each.run, each.time, block))
@@ -130,7 +134,7 @@ class Journal:
         self.behind = now < self._rest_until
         if not self.behind:
             if not spool.begun:
-                spool.begin()
+                spool.begin(self.epoch)
             news = list(takewhile(lambda chunk: chunk.seq > self._spooled, reversed(self._chunks)))
             for seq, nth, stream, run, when, (data, lines, partial) in reversed(news):
                 spool.append(seq, nth, run, when, lines, stream == "stderr", partial, data)
@@ -168,6 +172,12 @@ class Journal:
         if not items:
             return Batch((), after, 0)
         return Batch(items, items[-1].seq, items[0].seq - 1 - after)
+
+    def news(self, after: int, *, epoch: str = "", timeout: float = 0.0) -> News:
+        """Return what came after line number *after* of *epoch*; of another life, from the oldest line on."""
+        if after > self._last or epoch not in ("", self.epoch):
+            after = 0
+        return News(*self.read(after, timeout=timeout), self.epoch)
 
     def follow(self, after: int, timeout: float | None) -> Iterator[LogLine | Gap]:
         """Iterate over what comes after line number *after*, until nothing came for *timeout* seconds."""

@@ -13,7 +13,7 @@ from .bridge import LineBridge
 from .config import Config, ProcessConfig
 from .engine import Engine
 from .errors import ChangingHands, NotStarted
-from .events import Event, Gap, LogLine
+from .events import Event, Gap, LogLine, News
 from .inbox import one_of
 from .journal import KEEP_LINES
 from .life import Life
@@ -303,6 +303,24 @@ class Manager:
             self._life.registration(id)
             return ()
         return process.journal.tail(lines)
+
+    @_by_owner
+    def news(self, id: str, after: int = 0, *, epoch: str = "", timeout: float = 0.0) -> News:
+        """Return the lines of process *id* after number *after*, for who asks again and again with what it got.
+
+        Numbers belong to an epoch: with that of another life of the log, or a number that it has not reached,
+        it starts from the oldest line there is.
+
+        :param timeout: seconds to wait for a line; it ends early when the process is removed or all is stopped.
+
+        .. versionadded:: 0.2
+        """
+        self._life.check_owner()
+        process = self._life.processes.get(id)
+        if process is None:
+            self._life.registration(id)
+            return News((), 0, 0, "")
+        return process.journal.news(after, epoch=epoch, timeout=timeout)
 
     def follow(self, id: str, after: int | None = None, timeout: float | None = None) -> Iterator[LogLine | Gap]:
         """Iterate over the lines of process *id* as they come, from now on or after number *after*.

@@ -1,7 +1,7 @@
 """The newest lines of one process in memory that outlives us: who leads next has them, however we end.
 
-The memory is a file: two halves, which are filled by turns, and three counts behind them. A record is there once
-its length is, which is written last; so what a kill cuts short is not.
+The memory is a file: two halves, which are filled by turns, and behind them three counts and an epoch. A record is
+there once its length is, which is written last; so what a kill cuts short is not.
 """
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ _HEAD = struct.Struct("=QQIdI??I")
 _LENGTH = struct.Struct("=I")
 _LAST = _HEAD.size - _LENGTH.size
 _COUNTS = struct.Struct("=QQQ")
+#: what the numbers belong to, behind the counts
+_EPOCH = struct.Struct("=8s")
 
 
 class Record(NamedTuple):
@@ -50,19 +52,20 @@ class Spool:
         #: whether what is appended may follow, or nothing will be written any more
         self.begun = False
 
-    def read(self) -> tuple[list[Record], tuple[int, int, int]]:
-        """Return what an earlier owner wrote, in the order of its lines, and what it counted."""
+    def read(self) -> tuple[list[Record], tuple[int, int, int], str]:
+        """Return what an earlier owner wrote, in the order of its lines, what it counted, and its epoch."""
         with suppress(OSError, struct.error):
             data = self._path.read_bytes()
             found = [record for start in (0, _HALF) for record in _records(data[start:start + _HALF])]
-            return sorted(found), _COUNTS.unpack_from(data, _SIZE)
-        return [], (0, 0, 0)
+            [epoch] = _EPOCH.unpack_from(data, _SIZE + _COUNTS.size)
+            return sorted(found), _COUNTS.unpack_from(data, _SIZE), epoch.hex()
+        return [], (0, 0, 0), ""
 
-    def begin(self) -> None:
-        """Begin anew: what an earlier owner wrote is forgotten."""
+    def begin(self, epoch: str) -> None:
+        """Begin anew: what an earlier owner wrote is forgotten. *epoch* is what the numbers belong to."""
         self.begun = True
         try:
-            self._memory = self._make()
+            self._memory = self._make(bytes.fromhex(epoch))
         except OSError as error:  # no room: what is in memory goes on
             logger.warning("cannot keep lines for the next owner: %s: %s", self._path, error.strerror)
 
@@ -101,13 +104,14 @@ class Spool:
         """Forget what was written: the process is removed."""
         self._path.unlink(missing_ok=True)
 
-    def _make(self) -> mmap.mmap:
+    def _make(self, epoch: bytes) -> mmap.mmap:
         new = self._path.with_name(f"{self._path.name}.new")
         new.unlink(missing_ok=True)
         fd = private.open_file(new, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
-            os.write(fd, bytes(_SIZE + _COUNTS.size))  # now: a store that finds no room would be the end of us
-            memory = mmap.mmap(fd, _SIZE + _COUNTS.size)
+            # now: a store that finds no room would be the end of us
+            os.write(fd, bytes(_SIZE + _COUNTS.size) + epoch)
+            memory = mmap.mmap(fd, 0)
         finally:
             os.close(fd)
         new.rename(self._path)

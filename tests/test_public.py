@@ -30,6 +30,7 @@ SIGNATURES = {
     "status": "(id)",
     "list": "()",
     "logs": "(id, lines=100)",
+    "news": "(id, after=0, *, epoch='', timeout=0.0)",
     "follow": "(id, after=None, timeout=None)",
     "wait_for": "(id, until, timeout=None)",
     "subscribe": "(callback)",

@@ -13,6 +13,7 @@ from flask import Blueprint, Flask, Response, request
 from ..autostart import autostart
 from ..manager import Manager
 from ..wsgi import Identity, create_app
+from ..wsgi.app import App
 from . import csrf
 from .settings import configuration
 
@@ -73,8 +74,17 @@ class Processman:
         app.extensions["processman"] = manager
         autostart(manager)
 
+    def _api(self, manager: Manager) -> App:
+        auth = self._auth
+        if auth is not None:
+            return create_app(manager, auth=lambda _: auth())
+        logger.warning("every request to %s is refused, because nothing says who may come in: write "
+                       "Processman(app, auth=lambda: current_user.is_authenticated and current_user.is_admin), "
+                       "or the like", self._prefix or "/")
+        return App(manager, None, None)
+
     def _blueprint(self, manager: Manager) -> Blueprint:
-        api = create_app(manager, auth=_hook(self._auth, self._prefix or "/"))
+        api = self._api(manager)
         view = _view(csrf.protect(api), self._prefix)
         blueprint = Blueprint("processman", __name__, url_prefix=self._prefix)
         for rule in ("/", "/<path:path>"):
@@ -108,16 +118,6 @@ def _command(manager: Manager) -> click.Command:
         help="Ask the running processes.", add_help_option=False,
         context_settings={"ignore_unknown_options": True},
     )
-
-
-def _hook(auth: Auth | None, where: str) -> Callable[[object], bool | Identity | None]:
-    """Return *auth* as the API asks for it."""
-    if auth is not None:
-        return lambda _: auth()
-    logger.warning("every request to %s is refused, because nothing says who may come in: write "
-                   "Processman(app, auth=lambda: current_user.is_authenticated and current_user.is_admin), "
-                   "or the like", where)
-    return lambda _: False
 
 
 def _checked(auth: Auth | None) -> Auth | None:

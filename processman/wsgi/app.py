@@ -12,7 +12,9 @@ from ..errors import ProcessmanError
 from .answer import Refused, meaning, refusal, success
 from .auth import Auth, identify
 from .checks import HostList, check_body, check_site
+from .patience import Patience
 from .routes import answer
+from .static import page
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -31,13 +33,14 @@ class App:
         self._manager = manager
         self._auth = auth
         self._hosts = hosts
+        self._patience = Patience()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         return self._respond(environ)(environ, start_response)
 
     def _respond(self, environ: WSGIEnvironment) -> Response:
         try:
-            return success(self._answer(environ))
+            return self._show(environ) or success(self._answer(environ))
         except Refused as refused:
             return refusal(refused)
         except ProcessmanError as error:
@@ -45,10 +48,14 @@ class App:
         except Exception:  # whatever it is, its text and traceback are for the log alone
             return refusal(_fault())
 
-    def _answer(self, environ: WSGIEnvironment) -> str:
+    def _show(self, environ: WSGIEnvironment) -> Response | None:
+        """Return what of the dashboard is asked for: the page itself holds no secret, so anybody may have it."""
         # The host first: a page that had its name rebound to us does not even get to the hook.
         if self._hosts is not None:
             self._hosts.check(environ)
+        return None if self._auth is None else page(environ)
+
+    def _answer(self, environ: WSGIEnvironment) -> str:
         identity = identify(self._auth, environ)
         request = Request(environ, populate_request=False)
         if request.method not in _HARMLESS:
@@ -58,8 +65,17 @@ class App:
         check_body(environ)
         # where the owner is: it alone knows what is secret in a run
         asked = {name: environ.get(name, "") for name in ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING")}
-        answered: str = self._manager.at_owner(answer, asked, identity.name)
-        return answered
+        with self._patience.of(environ) as seconds:
+            return self._ask(asked, identity.name, seconds)
+
+    def _ask(self, asked: dict[str, str], name: str, patience: int) -> str:
+        """Ask the owner; second by second while it has no news, so that a stop here is not waited out there."""
+        for _ in range(patience):
+            if not self._manager.started:
+                break
+            if answered := self._manager.at_owner(answer, asked, name, 1.0):
+                return str(answered)
+        return str(self._manager.at_owner(answer, asked, name))
 
 
 def _fault() -> Refused:

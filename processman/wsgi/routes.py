@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: seconds that a request waits for news at most
+WAIT = 20
+#: no line has a greater number
+_LAST = 2**63 - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -30,18 +35,21 @@ class Call:
     request: Request
     #: who asks, for the log
     name: str
+    #: seconds to wait for news; ``None`` when there is no more waiting, and nothing new is an answer
+    patience: float | None = None
     id: str = ""
 
 
-def answer(manager: Manager, environ: Mapping[str, str], name: str) -> str:
+def answer(manager: Manager, environ: Mapping[str, str], name: str, patience: float | None = None) -> str:
     """Do what the request *environ* asks for in the *name* of somebody who may; return the JSON.
 
+    :param patience: seconds to wait for news, for whom it is asked to; ``""`` when none came in that time.
     :raises Refused: there is no such route, or it cannot be asked for like this.
     :raises ProcessmanError: the manager refused.
     """
     request = Request(dict(environ), populate_request=False)
     route, arguments = _match(request)
-    return route(Call(manager, _wire(manager), request, name, **arguments))
+    return route(Call(manager, _wire(manager), request, name, patience, **arguments))
 
 
 #: what each manager's answers are made by, for that remembers what it has hidden
@@ -76,7 +84,17 @@ def _show(call: Call) -> str:
 
 
 def _logs(call: Call) -> str:
+    if "after" in call.request.args:
+        return _news(call)
     return call.wire.lines(call.manager.logs(call.id, lines=_lines(call.request)))
+
+
+def _news(call: Call) -> str:
+    after = _number(call.request, "after", 0, _LAST)
+    wanted = _number(call.request, "wait", 0, WAIT) and call.patience
+    epoch = call.request.args.get("epoch", "")
+    news = call.manager.news(call.id, after, epoch=epoch, timeout=wanted or 0)
+    return call.wire.news(news) if news.items or not wanted else ""
 
 
 def _start(call: Call) -> str:
@@ -100,12 +118,25 @@ def _done(call: Call, message: str) -> str:
 
 
 def _lines(request: Request) -> int:
-    first, *more = request.args.getlist("lines") or ["100"]
-    digits = first.lstrip("0")
-    if more or not (digits.isascii() and digits.isdigit()):
-        raise Refused(400, f"lines must be a number from 1 to {KEEP_LINES}, given once.")
+    return _number(request, "lines", 1, KEEP_LINES, default="100")
+
+
+def _number(request: Request, name: str, least: int, most: int, *, default: str = "0") -> int:
+    """Return the parameter *name*; what is more than *most* is *most*."""
+    first, *more = request.args.getlist(name) or [default]
+    if more or not (first.isascii() and first.isdigit()):
+        raise _wrong(name, least, most)
     # Counted before it is made: int() raises for some thousand digits.
-    return KEEP_LINES if len(digits) > len(str(KEEP_LINES)) else min(int(digits), KEEP_LINES)
+    digits = first.lstrip("0") or "0"
+    number = most if len(digits) > len(str(most)) else min(int(digits), most)
+    if number < least:
+        raise _wrong(name, least, most)
+    return number
+
+
+def _wrong(name: str, least: int, most: int) -> Refused:
+    span = f" from {least} to {most}" if most < _LAST else ""
+    return Refused(400, f"{name} must be a number{span}, given once.")
 
 
 # No redirects: they would leave the mount, and turn a POST into something else.

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.handlers import SimpleHandler
 from wsgiref.simple_server import WSGIRequestHandler
 
+from .patience import WAITERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -193,7 +195,7 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().__init__((host, port), _Handler)
         self.port: int = self.server_address[1]
         self.base_environ = {"SERVER_NAME": host, "SERVER_PORT": str(self.port), "SCRIPT_NAME": "",
-                             "CONTENT_LENGTH": ""}
+                             "CONTENT_LENGTH": "", WAITERS: CONNECTIONS // 2}
         self._free = threading.Semaphore(CONNECTIONS)
         self._closing = threading.Event()
 
@@ -242,12 +244,15 @@ class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 def below(mount: str, app: WSGIApplication) -> WSGIApplication:
-    """Serve *app* below the path *mount*, and nothing beside it."""
+    """Serve *app* below the path *mount*, and nothing beside it but the way to its page."""
     def mounted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
-        inside = path.startswith(f"{mount}/")
+        if path == "/":  # where somebody looks for the dashboard first
+            start_response("302 Found", [("Location", f"{mount}/"), ("Content-Length", "0")])
+            return []
+        inside = f"{path}/".startswith(f"{mount}/")
         # what is outside is asked for as a path that does not exist, so that strangers learn nothing
         place = {"SCRIPT_NAME": mount, "PATH_INFO": path.removeprefix(mount)}
-        return app({**environ, **(place if inside else {"PATH_INFO": "/"})}, start_response)
+        return app({**environ, **(place if inside else {"PATH_INFO": "/-/"})}, start_response)
 
     return mounted

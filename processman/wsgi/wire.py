@@ -13,7 +13,7 @@ from .answer import dump
 
 if TYPE_CHECKING:
     from ..config import Config, ProcessConfig
-    from ..events import LogLine
+    from ..events import LogLine, News
     from ..states import Status
 
 #: A line's bytes can be six times as many in JSON; the oldest lines give way.
@@ -49,6 +49,21 @@ class Wire:
                 break
             texts.append(text)
         return f"[{','.join(reversed(texts))}]"
+
+    def news(self, news: News) -> str:
+        """Return the JSON of *news*: the oldest of its lines that fit in 4 MiB; the rest comes the next time."""
+        texts: list[str] = []
+        left = _ANSWER_LIMIT
+        after = news.next
+        for line in news.items:
+            text = dump(_line(line))
+            left -= len(text) + 1
+            if left < 0:
+                break
+            texts.append(text)
+            after = line.seq
+        rest = {"next": after, "missed": news.missed, "epoch": news.epoch}
+        return f'{{"items":[{",".join(texts)}],{dump(rest)[1:]}'
 
     def _show(self, status: Status) -> _Shown:
         """Return the configuration as it may be shown. Hiding is the dear part, so it is done once a run."""

@@ -310,10 +310,21 @@ def test_strangers_learn_nothing(up):
     assert ask(up, "/api/pm/list", Host="app.example:99", **bearer)[0] == 200
     assert ask(up, "/api/pm/list", Host="evil.example", **bearer)[0] == 421
     assert ask(up, "/api/pm/web/stop", "POST", Origin="http://evil.example", **bearer)[0] == 403
-    for path in ("/", "/list", "/api/pm", "/api/pm/list", "/api/pmx/list", "//api/pm/list", "/web"):
+    for path in ("/list", "/api/pm/list", "/api/pmx/list", "//api/pm/list", "/web"):
         assert ask(up, path)[0] == 401
-    for path in ("/", "/list", "/api/pm", "/api/pmx/list", "//api/pm/list", "/api/pm//list", "/web"):
+    for path in ("/list", "//", "/static/app.js", "/api/pmx/list", "//api/pm/list", "/api/pm//list", "/web"):
         assert ask(up, path, **bearer)[0] == 404
+
+
+def test_the_dashboard_is_where_one_looks_for_it(up):
+    up.start()
+    for path, place in {"/": "/api/pm/", "/api/pm": "./pm/"}.items():
+        connection = http.client.HTTPConnection(urlsplit(up.state()["address"]).netloc, timeout=10)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        assert (answer.status, answer.headers["Location"]) == (302, place)
+        connection.close()
+    assert ask(up, "/api/pm/")[0] == ask(up, "/api/pm/static/app.js")[0] == 200
 
 
 def test_ls_imports_nothing_heavy(up):

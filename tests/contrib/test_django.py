@@ -345,9 +345,24 @@ def test_all_routes_answer_under_asgi(site: Manager, users: dict[str, User]) -> 
     assert answer.json() == refusal(404, "Process not found.")
 
 
+def test_the_dashboard_is_there_before_somebody_has_logged_in(site: Manager, users: dict[str, User]) -> None:
+    asked = client()
+    assert asked.get("/api/pm/")["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in asked.get("/api/pm/static/app.js")["Content-Security-Policy"]
+    assert asked.get("/api/pm/list").status_code == 401
+    answer = async_to_sync(AsyncClient().get)("/api/pm/")
+    assert answer.content.startswith(b"<!doctype html>")
+
+
+def test_nobody_waits_under_asgi_where_one_thread_does_all(site: Manager, users: dict[str, User]) -> None:
+    asked = AsyncClient()
+    asked.cookies = client(users["ann"]).cookies
+    assert async_to_sync(asked.get)("/api/pm/web/logs?after=0&wait=20").json()["items"] == []
+
+
 def test_routes_that_are_none_are_answered_by_the_api(site: Manager, users: dict[str, User]) -> None:
     asked = client(users["ann"])
-    for route in ("", "/list", "no/such/route", "list/"):
+    for route in ("/", "/list", "no/such/route", "list/"):
         assert asked.get(f"/api/pm/{route}").json() == refusal(404, "There is nothing here.")
     for method in ("PUT", "PATCH", "DELETE", "OPTIONS"):
         answer = asked.generic(method, "/api/pm/web/stop", headers=OWN)

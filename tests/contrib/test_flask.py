@@ -122,6 +122,18 @@ def test_what_the_application_refuses_never_gets_to_the_api(app: flask.Flask) ->
     assert asked == []
 
 
+def test_the_dashboard_is_for_everybody_where_somebody_may_come_in(app: flask.Flask) -> None:
+    client = let_in(app, auth=lambda: None)
+    assert client.get("/api/pm", follow_redirects=True).text.startswith("<!doctype html>")
+    assert client.get("/api/pm/static/app.js").status_code == 200
+    assert client.get("/api/pm/list").status_code == 401
+
+
+def test_without_auth_there_is_no_dashboard(app: flask.Flask) -> None:
+    Processman(app)
+    assert [app.test_client().get(f"/api/pm/{path}").status_code for path in ("", "static/app.js")] == [403, 403]
+
+
 def test_a_token_can_be_asked_for(app: flask.Flask) -> None:
     tokens = bearer(TOKEN)
     client = let_in(app, auth=lambda: tokens(flask.request.environ))
@@ -185,7 +197,7 @@ def test_the_api_is_told_where_it_is(
         return [f"{environ['SCRIPT_NAME']} {environ['PATH_INFO']} {environ['QUERY_STRING']}".encode("latin-1")]
 
     monkeypatch.setattr(integration, "create_app", lambda manager, **_: echo)
-    Processman(app, url_prefix=prefix)
+    Processman(app, url_prefix=prefix, auth=lambda: True)
     client = Client(DispatcherMiddleware(flask.Flask("host"), {outer: app}) if outer else app)
     answer = client.get(f"{outer}/ops/ü/a%20b/é?x=1")
     assert answer.text == f"{outer}/ops/ü /a b/é x=1"

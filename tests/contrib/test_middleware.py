@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from support import ROOT, require, until
@@ -59,7 +60,9 @@ def test_what_is_below_the_prefix_is_ours(fake: FakeManager, prefix: str, outer:
     assert [process["id"] for process in client.get(f"{base}/list").json] == ["web"]
     assert client.post(f"{base}/web/start").json["id"] == "web"
     assert fake.calls == [("start", "web", False)]
-    for nothing in (base, f"{base}/", f"{base}//list", f"{base}/api/pm/list"):
+    assert unquote(client.get(base).headers["Location"]) == f"./{base.rpartition('/')[2]}/"
+    assert "text/html" in client.get(f"{base}/").headers["Content-Type"]
+    for nothing in (f"{base}//", f"{base}//list", f"{base}/api/pm/list"):
         assert client.get(nothing).json == refusal(404, "There is nothing here.")
     assert client.get(f"{base}x").text.endswith("x")
 

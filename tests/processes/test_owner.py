@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from processes.host import is_alive
-from processes.workers import LEAVING, Raised, Workers, configured, running, second_run, wait_for_ready
+from processes.workers import LEAVING, Raised, Worker, Workers, configured, running, second_run, wait_for_ready
 from support import until
 
 
@@ -245,3 +245,41 @@ def test_a_stopped_manager_knows_nothing_of_what_others_do(team: Workers) -> Non
         with pytest.raises(Raised, match="NotStarted"):
             worker("m.stop_process('p')")
         worker("m.start()")
+
+
+#: asks for lines as a server with threads does
+NEWS = ("__import__('werkzeug.test').test.Client("
+        "__import__('processman.wsgi').wsgi.create_app(m, auth=lambda _: True))"
+        ".get('/p/logs?after={}&epoch={}&wait=20', multithread=True).json")
+
+
+def test_a_follower_waits_for_lines_at_the_owner(team: Workers) -> None:
+    owner, follower = team.new(configured("p")), team.new(configured("p"))
+    wait_for_ready(follower)
+    first = follower(NEWS.format(0, ""))
+    assert [item["content"] for item in first["items"]] == ["ready"]
+    follower.ask(NEWS.format(first["next"], first["epoch"]))
+    owner("m.restart_process('p')")
+    second = follower.answer()
+    assert [(item["content"], item["run"]) for item in second["items"]] == [("ready", 2)]
+    team.new(configured("p"))
+    owner.exit()  # and the next owner goes on with the same numbers
+    assert first["epoch"] == until(lambda: _epoch(follower)) == second["epoch"]
+
+
+def _epoch(worker: Worker) -> str:
+    return str(worker(NEWS.format(0, "")).get("epoch", ""))
+
+
+#: asks in a thread of its own, and keeps the answer in ``kept``
+IN_A_THREAD = "threading.Thread(target=lambda: kept.update(answer={})).start()"
+
+
+def test_a_stop_of_a_follower_ends_its_waiting(team: Workers) -> None:
+    owner, follower = team.new(configured("p")), team.new(configured("p"))
+    wait_for_ready(follower)
+    follower(IN_A_THREAD.format(NEWS.format(1, "")))
+    until(lambda: "processman-asked" in owner("[thread.name for thread in threading.enumerate()]"))
+    follower("m.stop()")
+    answer = until(lambda: follower("kept.get('answer')"))
+    assert answer.get("items", []) == []

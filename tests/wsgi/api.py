@@ -11,7 +11,7 @@ from typing import Any
 
 from processman.config import Config, ProcessConfig
 from processman.errors import AlreadyRunning, ProcessNotFound
-from processman.events import LogLine
+from processman.events import LogLine, News
 from processman.states import UP, State, Status
 
 TOKEN = "a-token-of-enough-bytes"
@@ -33,6 +33,8 @@ class FakeManager:
     statuses: dict[str, Status] = field(default_factory=dict)
     lines: list[LogLine] = field(default_factory=list)
     calls: list[tuple[str, str, bool]] = field(default_factory=list)
+    #: how long each question for news could wait
+    waits: list[float] = field(default_factory=list)
     #: what the next actions and looks raise
     failure: Exception | None = None
 
@@ -58,6 +60,16 @@ class FakeManager:
         if self.failure:
             raise self.failure
         return tuple(self.statuses.values())
+
+    @property
+    def started(self) -> bool:
+        return True
+
+    def news(self, id: str, after: int = 0, *, epoch: str = "", timeout: float = 0.0) -> News:
+        self.status(id)
+        self.waits.append(timeout)
+        items = tuple(line for line in self.lines if line.seq > after)
+        return News(items, items[-1].seq if items else after, 0, "an-epoch")
 
     def logs(self, id: str, lines: int = 100) -> tuple[LogLine, ...]:
         self.status(id)

@@ -15,7 +15,7 @@ NOBODY = refusal(401, "Authentication is required.")
 #: what is wrong with each of these must not be told to somebody who may not come in
 STRANGE = (
     ("GET", "/nobody", {}),
-    ("GET", "/", {}),
+    ("GET", "/-/", {}),
     ("GET", "/web/logs?lines=x", {}),
     ("DELETE", "/list", {}),
     ("POST", "/web/start", {"content_length": 10**9}),

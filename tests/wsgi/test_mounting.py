@@ -33,8 +33,8 @@ def test_works_wherever_it_is_mounted(fake: FakeManager, serve: Serve, prefix: s
         assert [action for action, _, _ in fake.calls] == ["start", "restart", "stop"]
         assert ask("POST", f"{prefix}/web/start").json == refusal(400, "Process is already running.")
         assert ask("GET", f"{prefix}/nobody").json == refusal(404, "Process not found.")
-        assert ask("GET", prefix or "/").status == 404
-        assert ask("GET", f"{prefix}/").status == 404
+        assert ask("GET", prefix or "/").status == (302 if prefix else 200)
+        assert ask("GET", f"{prefix}/", token="").headers["Content-Type"] == "text/html; charset=utf-8"
         assert ask("DELETE", f"{prefix}/list").headers["Allow"] == "GET, HEAD"
         assert ask("GET", f"{prefix}/list", token="").headers["WWW-Authenticate"] == "Bearer"
 

@@ -84,7 +84,7 @@ def test_another_method_is_told_what_there_is(ask: Any, fake: FakeManager, path:
 
 
 @pytest.mark.parametrize("path", [
-    "/", "", "/list/", "/web/", "/web/logs/", "/web//logs", "/web/kill", "/web/logs/1", "/web/signal/9",
+    "/-/", "/list/", "/web/", "/web/logs/", "/web//logs", "/web/kill", "/web/logs/1", "/web/signal/9",
     "/web/__class__", "/web/start/start", "/api/pm/list", "/" + "a/" * 10_000,
 ])
 def test_what_is_no_route_is_404(ask: Any, fake: FakeManager, path: str) -> None:

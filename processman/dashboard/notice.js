@@ -1,0 +1,29 @@
+// What is said across the page when nobody answers, and until when.
+
+import { button, h, icon, say } from "./dom.js";
+import { duration } from "./time.js";
+
+export class Notice {
+  constructor({ t }, again) {
+    this.t = t;
+    this.title = h("strong", {}, t("lostTitle"));
+    this.why = h("span", {});
+    this.hint = h("span", { "aria-hidden": "true" }); // it counts, which nobody wants to be read
+    this.again = button("restart", t("tryNow"), again, { text: true, kind: "small" });
+    this.element = h("div", { class: "notice", role: "alert", hidden: true },
+      icon("alert"), this.title, this.why, this.hint, this.again);
+  }
+
+  update({ connection, problem, seenAt, retryAt }) {
+    const lost = connection === "lost";
+    const shown = lost || connection === "refused";
+    if (this.element.hidden === shown) this.element.hidden = !shown;
+    if (!shown) return;
+    say(this.title, lost ? this.t("lostTitle") : this.t("forbidden"));
+    say(this.why, problem.message);
+    this.again.hidden = this.hint.hidden = !lost;
+    const next = Math.ceil((retryAt - Date.now()) / 1000);
+    const age = duration((Date.now() - seenAt) / 1000);
+    say(this.hint, next > 0 && seenAt ? this.t("lostHint", { time: age, next: duration(next) }) : this.t("trying"));
+  }
+}
