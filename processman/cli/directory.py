@@ -6,17 +6,20 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .. import private
 from ..client import Unreachable, find
+from ..manager import Manager
 from . import USAGE, Failure, token_in
 
 _TOKEN = re.compile(r"[!-~]{16,4096}")
 _TRIES = 5
 _PAUSE = 0.05
+#: seconds that the end of everything may take beyond the longest stopTimeout
+_BEYOND = 6
 
 
 @contextmanager
@@ -77,12 +80,19 @@ def _own(path: Path) -> str:
 
 
 @contextmanager
-def announced(home: Path, address: str, token_file: Path, **more: object) -> Iterator[None]:
-    """Let clients find *address* for as long as the block lasts, and whatever is to be said *more*."""
+def announced(
+    home: Path, address: str, token_file: Path, manager: Manager, about: Mapping[str, object]
+) -> Iterator[None]:
+    """Let clients find *address* for as long as the block lasts, how patient to be, and what else is *about* it."""
     path = home / "state.json"
-    state = {"pid": os.getpid(), "address": address, "tokenFile": str(token_file), **more}
-    private.write(path, json.dumps(state))
+    state = {"pid": os.getpid(), "address": address, "tokenFile": str(token_file), "patience": patience(manager)}
+    private.write(path, json.dumps({**state, **about}))
     try:
         yield
     finally:
         path.unlink(missing_ok=True)
+
+
+def patience(manager: Manager) -> int:
+    """Return how many seconds the end of all that *manager* has may take."""
+    return int(max((status.config.stop_timeout for status in manager.list()), default=0.0)) + _BEYOND

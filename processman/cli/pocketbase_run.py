@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 
+from .._version import __version__
 from ..bridge import Bridge
 from ..config import ProcessConfig
 from ..errors import ProcessNotFound
@@ -40,7 +41,8 @@ def run(arguments: Namespace) -> int:
             console.tell(event)
 
     code = up.run(
-        arguments, manager, begin=first.begin, stop=first.stop, hear=hear, reveal=engine.link.show
+        arguments, manager, begin=first.begin, stop=first.stop, hear=hear, reveal=engine.link.show,
+        about={"url": f"http://{serving.at}", "version": __version__},
     )
     if first.failure:
         raise Failure(f"cannot run PocketBase: {first.failure}", USAGE if first.misconfigured else FAILED)

@@ -33,8 +33,6 @@ from .directory import announced
 
 #: bytes of our own log after which it begins anew
 _LOG = 1 << 20
-#: seconds that the end of everything may take beyond the longest stopTimeout
-_PATIENCE = 5
 #: seconds that processes outlive a manager where the keeper cannot watch PocketBase: until the hook looks again
 _LINGER = 75.0
 _EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
@@ -100,9 +98,8 @@ class _Hosted:
         self._manager.subscribe(lines.tell)
         with Signals() as signals, Server("127.0.0.1", 0, self._app(signals)) as server:
             self._start()
-            longest = max((status.config.stop_timeout for status in self._manager.list()), default=0.0)
-            self._about["patience"] = int(longest) + 1 + _PATIENCE
-            with announced(self._home, f"http://127.0.0.1:{server.port}{MOUNT}", token, **self._about):
+            address = f"http://127.0.0.1:{server.port}{MOUNT}"
+            with announced(self._home, address, token, self._manager, self._about):
                 threading.Thread(target=self._wait, args=[signals], name="processman-host", daemon=True).start()
                 signals.wait()
         if self._ended:

@@ -32,11 +32,17 @@ def status(arguments: Namespace) -> int:
 
 def _look(arguments: Namespace) -> list[tuple[str, bool, str]]:
     hook = HookFile(arguments.directory)
-    about: dict[str, Any] | None = {}
+    about: dict[str, Any] = {}
     with suppress(OSError):
-        about = Holder(private.home(data_dir(arguments))).ask("GET", HOOK)
+        about = _about(Holder(private.home(data_dir(arguments))))
     return [("hook", *_version(hook.version(), f"in {hook.path}", "install it: processman pocketbase install")),
-            ("manager", *_manager(about)), ("pocketbase", *_pocketbase((about or {}).get("url")))]  # fmt: skip
+            ("manager", *_manager(about)), ("pocketbase", *_pocketbase(about.get("url")))]  # fmt: skip
+
+
+def _about(holder: Holder) -> dict[str, Any]:
+    """Return what *holder* says of itself, and whether it answers."""
+    told = holder.ask("GET", HOOK)
+    return {"error": holder.error, **holder.state(), **(told or {}), "answers": told is not None}
 
 
 def _version(found: str | None, where: str, hint: str) -> tuple[bool, str]:
@@ -47,12 +53,18 @@ def _version(found: str | None, where: str, hint: str) -> tuple[bool, str]:
     return True, f"version {found} {where}"
 
 
-def _manager(about: dict[str, Any] | None) -> tuple[bool, str]:
-    if about is None:
-        return False, "it does not answer; PocketBase replaces it within two minutes"
-    if about and "host" not in about:
+def _manager(about: dict[str, Any]) -> tuple[bool, str]:
+    if about.get("error"):
+        return False, f"not there: {about['error']}"
+    if "pid" not in about:
+        return False, "not there; start PocketBase"
+    hosted = "host" in about
+    if not about["answers"]:
+        return False, f"it does not answer{'; PocketBase replaces it within two minutes' if hosted else ''}"
+    if "url" not in about:
         return False, "something else runs processes in this data directory"
-    return _version(about.get("version"), f"for PocketBase with pid {about.get('host')}", "start PocketBase")
+    where = f"for PocketBase with pid {about['host']}" if hosted else "in `processman pocketbase run`"
+    return _version(about["version"], f"{where}, itself pid {about['pid']}", "start PocketBase again")
 
 
 def _pocketbase(url: str | None) -> tuple[bool, str]:

@@ -25,7 +25,7 @@ def uninstall(arguments: Namespace) -> int:
     _end(home)
     with locked(home) as free:
         if not free:
-            raise Failure(f"cannot remove {home}: a manager runs there")
+            raise Failure(f"cannot remove {home}: a manager runs there that PocketBase did not start; end it first")
         shutil.rmtree(home)
     print(f"removed {home}")
     return OK

@@ -19,7 +19,7 @@ from .check import existing
 from .directory import announced, claim, token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ..events import Event
@@ -48,7 +48,7 @@ def manager(arguments: Namespace, engine: LocalEngine, *, idle: bool = False) ->
 def run(
     arguments: Namespace, manager: Manager, *, begin: Callable[[], object] | None = None,
     stop: Callable[[], object] | None = None, hear: Callable[[Event], None] = console.tell,
-    reveal: Callable[[str], str] = str,
+    reveal: Callable[[str], str] = str, about: Mapping[str, object] | None = None,
 ) -> int:
     """Run *manager* with its API until a signal; return the exit code.
 
@@ -56,6 +56,7 @@ def run(
     :param stop: called instead of its own ``stop``.
     :param hear: called with what becomes of the processes.
     :param reveal: what a terminal may see of a line that is hidden elsewhere.
+    :param about: what clients in the directory find beside the address.
     """
     with claim(arguments.dir) as home, console.shown(reveal):
         _warn_of_applications(manager.config)
@@ -68,7 +69,7 @@ def run(
 
                 def start() -> None:
                     manager.start()  # first: a file that is wrong ends it all
-                    stack.enter_context(announced(home, address, token_file))
+                    stack.enter_context(announced(home, address, token_file, manager, about or {}))
                     _tell(host, address, token_file)
                     if begin is not None:
                         begin()

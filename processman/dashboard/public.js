@@ -1,4 +1,5 @@
-// The page in PocketBase's public folder. Where its dashboard takes pages of ours, it leads there; else it is the page.
+// The page at PocketBase's address, outside its dashboard. Where that takes pages of ours, it leads there; else it is
+// the page.
 //
 // Browsers keep /_/extensions.js for two weeks, also from when nothing was installed. Asking for it anew here is
 // what makes the link appear.

@@ -87,8 +87,7 @@ class HookFile:
 def render(bridge: str) -> str:
     """Return the text of the hook file for this Python and this version."""
     package = resources.files(_PACKAGE)
-    installed = {"python": sys.executable, "bridge": bridge, "dashboard": str(package / "dashboard"),
-                 "page": str(package / "pocketbase" / "refresh.html")}
+    installed = {"python": sys.executable, "bridge": bridge, "dashboard": str(package / "dashboard")}
     text = (package / "pocketbase" / "hook.pb.js.in").read_text("utf-8")
     return text.replace("@VERSION@", __version__).replace("@INSTALLED@", json.dumps(installed))
 

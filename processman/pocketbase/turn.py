@@ -107,6 +107,11 @@ class Holder:
         return {}
 
     @property
+    def error(self) -> str:
+        """What kept the last one from leading."""
+        return str(self._read().get("error", ""))
+
+    @property
     def patience(self) -> float:
         """Seconds that it may take to end everything."""
         return float(self.state().get("patience", _TIMEOUT))
