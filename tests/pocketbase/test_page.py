@@ -1,14 +1,14 @@
 """What docs/pocketbase.md tells a new user to type."""
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
-from pocketbase_project import Project, free_port
+from pocketbase_project import Project
+from pocketbase_server import free_port
 from support import ROOT, until
 
 
@@ -27,7 +27,7 @@ def test_the_two_lines_are_all_it_takes(project: Project, tmp_path: Path) -> Non
     (programs / "processman").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m processman "$@"\n')
     (programs / "processman").chmod(0o755)
     (programs / "pocketbase").symlink_to(project.binary)
-    environment = project.environment | {"PATH": f"{programs}:{os.environ['PATH']}"}
+    environment = project.environment | {"PATH": f"{programs}:{project.environment['PATH']}"}
     install, serve = typed()
     assert subprocess.run(shlex.split(install), cwd=project.directory, env=environment).returncode == 0
     project.port = free_port()

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pocketbase_project import EMAIL, PASSWORD, Project
+from pocketbase_project import Project
+from pocketbase_server import EMAIL, PASSWORD
 from support import missing, require, until
 
 NO_TOKEN = "The request requires valid record authorization token."
@@ -104,12 +105,10 @@ def by_javascript(url: str) -> Heard:
 def test_the_sdks_get_what_the_seed_says(speak: Callable[[str], Heard], project: Project) -> None:
     project.write(project.child("web"))
     project.start()
-    token = project.superuser()
-    made = project.ask("POST", "/api/collections/users/records", token,
-                       {"email": EMAIL, "password": PASSWORD, "passwordConfirm": PASSWORD})
-    assert made.status == 200, made.text
+    project.superuser()
+    project.user()
     until(lambda: project.starts("web"))
-    assert speak(f"http://127.0.0.1:{project.port}") == [(status, message) for *_, status, message in CALLS]
+    assert speak(project.url) == [(status, message) for *_, status, message in CALLS]
 
 
 def test_a_list_is_what_the_seed_shows(project: Project) -> None:

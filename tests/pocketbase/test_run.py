@@ -12,12 +12,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cli.command import of
-from pocketbase.running import Run
-from pocketbase.server import ADMIN, PASSWORD, ask
+from pocketbase_run import Run
+from pocketbase_server import EMAIL, PASSWORD, QUIET, Answer
 from support import ROOT, until
 
 from processman import cli
@@ -38,13 +37,8 @@ def run(tmp_path: Path) -> Iterator[Run]:
 
 
 @pytest.fixture(autouse=True)
-def no_browser(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """PocketBase opens its link in a browser where it can: let it find one that does nothing."""
-    browser = tmp_path / "bin" / "xdg-open"
-    browser.parent.mkdir()
-    browser.write_text("#!/bin/sh\n")
-    browser.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{browser.parent}{os.pathsep}{os.environ['PATH']}")
+def surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{QUIET}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]))
 
 
@@ -82,7 +76,7 @@ def test_it_is_asked_like_any_other(run):
     before = run.pid("pocketbase")
     assert "running" in run.run("restart", "pocketbase")
     assert run.pid("pocketbase") != before
-    until(lambda: ask(run.port, "GET", "/api/health")[0] == 200 if is_open(run.port) else False)
+    until(run.pocketbase.is_healthy)
     assert run.pid("worker") == listed[1]["pid"]
 
 
@@ -229,7 +223,7 @@ def test_the_link_is_shown_on_a_terminal(run):
         os.close(theirs)
         shown = read_until(ours, rb"superuser upsert EMAIL PASS")
         [token] = re.findall(r"/pbinstall/(eyJ[\w.-]+)", shown)
-        assert ask(run.port, "GET", "/api/collections", token=token)[0] == 200
+        assert run.pocketbase.ask("GET", "/api/collections", token).status == 200
         lines = [line["content"] for line in find(run.directory).logs("pocketbase", 1000)]
         assert f"http://127.0.0.1:{run.port}/_/#/pbinstall/****" in lines
         run.end()
@@ -261,8 +255,7 @@ class Hooked:
 
     def __init__(self, run: Run) -> None:
         self.run, self.project = run, run.directory.parent
-        line = [run.binary, "superuser", "upsert", ADMIN, PASSWORD, "--dir", str(run.directory)]
-        subprocess.run(line, check=True, capture_output=True, timeout=30)
+        run.pocketbase.command("superuser", "upsert", EMAIL, PASSWORD)
 
     def install(self, *options: str) -> None:
         line = ["pocketbase", "install", str(self.project), "--dir", str(self.run.directory), *options]
@@ -272,17 +265,15 @@ class Hooked:
         (self.run.log / "out").write_text("")
         process = self.run.begin("--hooksDir", self.project / "pb_hooks")
         self.run.wait_for("[worker] ready 200")
-        identity = {"identity": ADMIN, "password": PASSWORD}
-        _, answer = ask(self.run.port, "POST", "/api/collections/_superusers/auth-with-password", identity)
-        self.token = answer["token"]
+        self.token = self.run.pocketbase.sign_in()
         return process
 
-    def ask(self, method: str, path: str) -> tuple[int, Any]:
-        return ask(self.run.port, method, path, token=self.token)
+    def ask(self, method: str, path: str) -> Answer:
+        return self.run.pocketbase.ask(method, path, self.token)
 
     def logged(self, process: str) -> list[tuple[str, int]]:
         """Return what PocketBase's logs hold of a process."""
-        rows = self.ask("GET", f"/api/logs?perPage=200&filter=data.process='{process}'")[1]["items"]
+        rows = self.ask("GET", f"/api/logs?perPage=200&filter=data.process='{process}'").json["items"]
         return [(row["message"], row["level"]) for row in rows]
 
 
@@ -294,19 +285,35 @@ def hooked(run: Run) -> Hooked:
 def test_the_hook_passes_the_api_on(run, hooked):
     hooked.install()
     process = hooked.start()
-    status, listed = hooked.ask("GET", "/api/pm/list")
-    assert (status, [each["id"] for each in listed]) == (200, ["pocketbase", "worker"])
+    listed = hooked.ask("GET", "/api/pm/list").json
+    assert [each["id"] for each in listed] == ["pocketbase", "worker"]
     assert listed[0]["pid"] == run.pid("pocketbase")
-    assert ask(run.port, "GET", "/api/pm/list")[0] == 401
-    assert hooked.ask("POST", "/api/pm/worker/restart")[0] == 200
+    assert run.pocketbase.ask("GET", "/api/pm/list").status == 401
+    assert hooked.ask("POST", "/api/pm/worker/restart").status == 200
     until(lambda: run.err.count("worker is running") == 2)
-    assert hooked.ask("POST", "/api/pm/worker/stop")[0] == 200
-    assert hooked.ask("POST", "/api/pm/nobody/stop") == (
-        404, {"data": {}, "message": "Process not found.", "status": 404},
-    )
+    assert hooked.ask("POST", "/api/pm/worker/stop").status == 200
+    answer = hooked.ask("POST", "/api/pm/nobody/stop")
+    assert answer.json == {"data": {}, "message": "Process not found.", "status": 404}
     assert run.state()["pid"] == process.pid
     process.terminate()
     assert process.wait(15) == 0
+
+
+def test_status_knows_who_runs_it(run, hooked, capsys):
+    run.write(WORKER, of("slow", "waits.py", stopTimeout="1m", autostart=False))
+    hooked.install()
+    hooked.start()
+    assert run.state()["patience"] == 66
+    line = ["pocketbase", "status", str(hooked.project)]
+    capsys.readouterr()
+    assert cli.main(line) == 0
+    assert "in `processman pocketbase run`" in capsys.readouterr().out
+    assert cli.main(["pocketbase", "uninstall", str(hooked.project)]) == 1
+    assert "a manager runs there that PocketBase did not start" in capsys.readouterr().err
+    assert cli.main(line) == 1
+    assert re.findall("^(.*?) +(ok|NOT)", capsys.readouterr().out, re.M) == [
+        ("hook", "NOT"), ("manager", "ok"), ("pocketbase", "ok"),
+    ]
 
 
 def test_lines_go_into_the_logs_to_the_last_of_them(run, hooked):

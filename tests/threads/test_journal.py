@@ -311,6 +311,20 @@ def test_lines_are_kept_in_memory_alone_where_there_is_no_room(
     assert caplog.text.count("cannot keep lines for the next owner") == 1
 
 
+def test_what_is_hidden_is_in_no_file_either(tmp_path: Path) -> None:
+    first, second, path = Journal("p"), Journal("p"), tmp_path / "lines"
+    first.hide = lambda data: data.replace(b"secret", b"****")
+    first.keep(Spool(path), restore=False)
+    first.append("stdout", 1, lines("a secret"), b"half of a secret")
+    assert [line.content for line in first.tail(10)] == ["a ****", "half of a ****"]
+    first.append("stdout", 1, lines("half of a secret, and all of it"))
+    first.close()
+    assert b"secret" not in path.read_bytes()
+    second.keep(Spool(path), restore=True)
+    assert second.epoch == first.epoch
+    assert seen(second.news(1, epoch=first.epoch).items) == [(2, "half of a ****, and all of it")]
+
+
 @given(st.lists(st.tuples(st.sampled_from(STREAMS), st.integers(1, 90_000)), min_size=1, max_size=40))
 def test_what_is_spooled_is_the_newest_of_what_was_appended(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[tuple[Stream, int]]

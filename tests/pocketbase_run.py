@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cli.command import Up
-from pocketbase.server import binary, free_port
+from pocketbase_server import PocketBase, free_port
 from support import ROOT
 
 
@@ -18,8 +18,10 @@ class Run(Up):
     def __init__(self, directory: Path, *processes: dict[str, Any]) -> None:
         super().__init__(directory, *processes)
         self.log = directory.parent
-        self.port = free_port()
-        self.binary = binary()
+        #: what becomes the first of the processes
+        self.pocketbase = PocketBase(directory)
+        self.port = self.pocketbase.port = free_port()
+        self.binary = self.pocketbase.binary
 
     def begin(self, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
         """Start it; *arguments* go to PocketBase."""
