@@ -2,10 +2,8 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from typing import Any
 
 from . import foreground
@@ -20,28 +18,9 @@ from .life import Life
 from .lifecycle import Restart, Start, Stop
 from .managed import ManagedProcess
 from .observers import Observers
+from .relay import by_owner, read_from_owner
 from .runtime import get_ready
 from .states import State, Status
-
-
-def _by_owner(method: Callable[..., Any], *, retries: int = 0) -> Any:
-    """Have the owner do it where this Manager follows; with *retries* the next one, when that goes meanwhile."""
-    @functools.wraps(method)
-    def call(self: Manager, *args: object, **more: object) -> Any:
-        for _ in range(retries):
-            with suppress(ChangingHands):
-                return call_once(self, *args, **more)
-        return call_once(self, *args, **more)
-
-    def call_once(self: Manager, *args: object, **more: object) -> Any:
-        follows = self._life.followed is not None
-        return self.at_owner(call, *args, **more) if follows else method(self, *args, **more)
-
-    return call
-
-
-#: for what may be asked twice
-_read_from_owner = functools.partial(_by_owner, retries=1)
 
 
 class Manager:
@@ -198,7 +177,7 @@ class Manager:
             process.ask(Stop(grace=0.0), last=True)
 
     # -- one process -----------------------------------------------------------
-    @_by_owner
+    @by_owner
     def start_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
         """Start process *id*; return when it is running, or, without *wait*, when that is accepted.
 
@@ -210,7 +189,7 @@ class Manager:
         """
         self._ask(id, Start(), wait=wait, timeout=timeout)
 
-    @_by_owner
+    @by_owner
     def stop_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
         """Stop process *id*; return when its whole tree is gone. In any state.
 
@@ -220,7 +199,7 @@ class Manager:
         """
         self._ask(id, Stop(), wait=wait, timeout=timeout)
 
-    @_by_owner
+    @by_owner
     def restart_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
         """Restart process *id*, or start it where it is not running; return when the new run is running.
 
@@ -267,7 +246,7 @@ class Manager:
         status: Status = self._wait_for(id, until, timeout)
         return status
 
-    @_by_owner
+    @by_owner
     def _wait_for(
         self, id: str, until: str | Iterable[str] | Callable[[Status], bool], timeout: float | None
     ) -> Status:
@@ -275,14 +254,14 @@ class Manager:
         return self._ready(id, wait=True).wait_for(accept, timeout)
 
     # -- looking ---------------------------------------------------------------
-    @_read_from_owner
+    @read_from_owner
     def status(self, id: str) -> Status:
         """Return what process *id* is now."""
         self._life.check_owner()
         process = self._life.processes.get(id)
         return process.status if process is not None else _unstarted(self._life.registration(id))
 
-    @_read_from_owner
+    @read_from_owner
     def list(self) -> tuple[Status, ...]:
         """Return what every process is now, in the order of registration."""
         self._life.check_owner()
@@ -292,7 +271,7 @@ class Manager:
             for id in {**processes, **registered}
         )
 
-    @_read_from_owner
+    @read_from_owner
     def logs(self, id: str, lines: int = 100) -> tuple[LogLine, ...]:
         """Return the newest *lines* (1 to 1000) lines of process *id*, oldest first."""
         self._life.check_owner()
@@ -304,7 +283,7 @@ class Manager:
             return ()
         return process.journal.tail(lines)
 
-    @_by_owner
+    @by_owner
     def news(self, id: str, after: int = 0, *, epoch: str = "", timeout: float = 0.0) -> News:
         """Return the lines of process *id* after number *after*, for who asks again and again with what it got.
 

@@ -23,7 +23,7 @@ FLOORS = {
           keeper kept launch lease ledger leftovers loader local observers orphans owner place reader roots
           signpost sources spool table tree visit waiters wake""",
     2: "supervisor managed",
-    3: "followers life manager registry runtime",
+    3: "followers life manager registry relay runtime",
     4: "__init__",
     5: "autostart cli client contrib middleware pocketbase testing wsgi",
     6: "__main__",

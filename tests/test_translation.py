@@ -11,7 +11,7 @@ from support import ROOT
 ENGLISH, CHINESE = ((ROOT / name).read_text() for name in ("README.md", "README.zh.md"))
 #: a fenced block with what names it
 _BLOCK = re.compile(r"^(?:<!-- [^\n]* -->\n)?```\w+\n.*?^```$", re.M | re.S)
-_COMMENT = re.compile(r" +# .*")
+_COMMENT = re.compile(r"(?m)(?: +|^)# .*")
 _CODE = re.compile(r"`[^`]+`")
 _LINK = re.compile(r"\]\(([^)#]+)\)")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")

@@ -1,4 +1,4 @@
-"""What docs/pocketbase.md tells a new user to type."""
+"""What README.md and docs/pocketbase.md tell a new user to type."""
 from __future__ import annotations
 
 import re
@@ -12,14 +12,16 @@ from pocketbase_server import free_port
 from support import ROOT, until
 
 
-def typed() -> list[str]:
-    text = (ROOT / "docs" / "pocketbase.md").read_text()
-    found = re.search(r"^<!-- command: pocketbase -->\n```sh\n(.*?)^```$", text, re.M | re.S)
+def typed(name: str) -> list[str]:
+    found = re.search(r"^<!-- command: pocketbase -->\n```sh\n(.*?)^```$", (ROOT / name).read_text(), re.M | re.S)
     assert found
     return found[1].splitlines()
 
 
-def test_the_two_lines_are_all_it_takes(project: Project, tmp_path: Path) -> None:
+def test_these_lines_are_all_it_takes(project: Project, tmp_path: Path) -> None:
+    get, install, serve = typed("docs/pocketbase.md")
+    assert [get, install, serve] == typed("README.md")
+    assert get == "pip install processman"
     project.hook.unlink()
     project.write(project.child("web"))
     programs = tmp_path / "bin"
@@ -28,7 +30,6 @@ def test_the_two_lines_are_all_it_takes(project: Project, tmp_path: Path) -> Non
     (programs / "processman").chmod(0o755)
     (programs / "pocketbase").symlink_to(project.binary)
     environment = project.environment | {"PATH": f"{programs}:{project.environment['PATH']}"}
-    install, serve = typed()
     assert subprocess.run(shlex.split(install), cwd=project.directory, env=environment).returncode == 0
     project.port = free_port()
     with (project.directory / "pocketbase.log").open("ab") as log:
