@@ -22,7 +22,7 @@ def by_owner(method: Callable[..., Any], *, retries: int = 0) -> Any:
         return call_once(self, *args, **more)
 
     def call_once(self: Manager, *args: object, **more: object) -> Any:
-        follows = self._life.followed is not None  # noqa: SLF001
+        follows = self._life.followed is not None
         return self.at_owner(call, *args, **more) if follows else method(self, *args, **more)
 
     return call
