@@ -20,9 +20,10 @@ def install(arguments: Namespace) -> int:
     if not hosts.has_keeper():
         raise Failure("cannot install: PocketBase's hook needs Linux or macOS; run `processman up` beside it")
     hook = HookFile(directory)
+    watched = hook.path.parent.is_dir()
     changed = hook.install(bridge=arguments.bridge)
     print(f"{'wrote' if changed else 'nothing to do:'} {hook.path}: processman {__version__}, {sys.executable}")
-    for line in _next(data_dir(arguments)):
+    for line in _next(data_dir(arguments), watched=watched):
         print(line)
     return OK
 
@@ -33,12 +34,13 @@ def data_dir(arguments: Namespace) -> Path:
     return arguments.directory / "pb_data" if given is None else given
 
 
-def _next(data: Path) -> list[str]:
+def _next(data: Path, *, watched: bool) -> list[str]:
     file = data / str(Config().config_file)
+    running = "has seen the file already" if watched else "has to be restarted, for it had no pb_hooks to watch"
     configured = "has the processes" if file.exists() else "is where the processes go; there is no such file yet"
     return [
         f"{file} {configured}",
-        "start PocketBase as ever, `pocketbase serve`; one that runs has seen the file already",
+        f"start PocketBase as ever, `pocketbase serve`; one that runs {running}",
         "then open http://127.0.0.1:8090/_processman/, or the same path of your address: it makes your browser",
         "forget the dashboard it knew, and goes on to the page of processes",
     ]
