@@ -49,6 +49,7 @@ def test_wheel_holds_the_package_the_schema_and_the_types(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "processman/py.typed" in names
     assert "processman/schema/pb_processes.schema.json" in names
+    assert "processman/pocketbase/hook.pb.js.in" in names
     dashboard = {path.name for path in (ROOT / "processman" / "dashboard").iterdir()}
     assert {f"processman/dashboard/{name}" for name in dashboard} <= set(names)
     assert {name.split("/")[0] for name in names if ".dist-info/" not in name} == {"processman"}

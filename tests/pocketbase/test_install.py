@@ -4,14 +4,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pocketbase_project import Project
-from support import until
+from support import require, until
 
 from processman import __version__, cli
 from processman.pocketbase.hookfile import BRIDGES, HookFile, render
@@ -102,11 +101,8 @@ def test_the_hook_is_small_and_holds_what_was_asked(bridge: str) -> None:
 
 
 def test_the_hook_is_javascript(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed")
     (tmp_path / "hook.js").write_text(render("all"))
-    assert subprocess.run([node, "--check", tmp_path / "hook.js"]).returncode == 0
+    assert subprocess.run([require("node"), "--check", tmp_path / "hook.js"]).returncode == 0
 
 
 # -- beside PocketBase ---------------------------------------------------------------
