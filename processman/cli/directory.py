@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -80,13 +80,11 @@ def _own(path: Path) -> str:
 
 
 @contextmanager
-def announced(
-    home: Path, address: str, token_file: Path, manager: Manager, about: Mapping[str, object]
-) -> Iterator[None]:
-    """Let clients find *address* for as long as the block lasts, how patient to be, and what else is *about* it."""
+def announced(home: Path, address: str, token_file: Path, **more: object) -> Iterator[None]:
+    """Let clients find *address* for as long as the block lasts, and whatever is to be said *more*."""
     path = home / "state.json"
-    state = {"pid": os.getpid(), "address": address, "tokenFile": str(token_file), "patience": patience(manager)}
-    private.write(path, json.dumps({**state, **about}))
+    state = {"pid": os.getpid(), "address": address, "tokenFile": str(token_file), **more}
+    private.write(path, json.dumps(state))
     try:
         yield
     finally:
@@ -94,5 +92,5 @@ def announced(
 
 
 def patience(manager: Manager) -> int:
-    """Return how many seconds the end of all that *manager* has may take."""
+    """Return how many seconds the end of all that *manager* has may take, which clients are told, too."""
     return int(max((status.config.stop_timeout for status in manager.list()), default=0.0)) + _BEYOND

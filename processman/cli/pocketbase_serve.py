@@ -29,7 +29,7 @@ from ..table import listening
 from ..wsgi import bearer, create_app
 from ..wsgi.server import Server, below
 from . import OK
-from .directory import announced
+from .directory import announced, patience
 
 #: bytes of our own log after which it begins anew
 _LOG = 1 << 20
@@ -99,7 +99,7 @@ class _Hosted:
         with Signals() as signals, Server("127.0.0.1", 0, self._app(signals)) as server:
             self._start()
             address = f"http://127.0.0.1:{server.port}{MOUNT}"
-            with announced(self._home, address, token, self._manager, self._about):
+            with announced(self._home, address, token, patience=patience(self._manager), **self._about):
                 threading.Thread(target=self._wait, args=[signals], name="processman-host", daemon=True).start()
                 signals.wait()
         if self._ended:

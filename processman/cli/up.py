@@ -16,7 +16,7 @@ from ..wsgi import bearer, create_app
 from ..wsgi.server import Server, below
 from . import OK, USAGE, Failure, console
 from .check import existing
-from .directory import announced, claim, token
+from .directory import announced, claim, patience, token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -69,7 +69,8 @@ def run(
 
                 def start() -> None:
                     manager.start()  # first: a file that is wrong ends it all
-                    stack.enter_context(announced(home, address, token_file, manager, about or {}))
+                    more = {"patience": patience(manager), **(about or {})}
+                    stack.enter_context(announced(home, address, token_file, **more))
                     _tell(host, address, token_file)
                     if begin is not None:
                         begin()
