@@ -4,6 +4,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -124,6 +125,19 @@ def test_a_list_is_what_the_seed_shows(project: Project) -> None:
     assert project.starts("web") == [web["pid"]]
     lines = until(lambda: project.ask("GET", "/api/pm/web/logs?lines=1", token).json)
     assert (lines[0]["processId"], lines[0]["stream"], lines[0]["content"]) == ("web", "stdout", "ready")
+
+
+def test_a_call_may_wait_for_lines(project: Project) -> None:
+    project.write(project.child("web"))
+    project.start()
+    token = project.superuser()
+    logs = "/api/pm/web/logs?after={next}&epoch={epoch}&wait=20"
+    news = project.ask("GET", logs.format(next=0, epoch=""), token).json
+    assert [line["content"] for line in news["items"]] == ["ready"]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(project.ask, "GET", logs.format(**news), token)
+        assert project.ask("POST", "/api/pm/web/restart", token).status == 200
+        assert waiting.result().json["items"]
 
 
 def test_children_see_where_pocketbase_really_is(project: Project) -> None:
