@@ -14,8 +14,8 @@ from pocketbase_server import EMAIL, PASSWORD
 from support import ROOT, until
 
 FILES = ROOT / "processman" / "dashboard"
-#: takes the page away, as in versions whose dashboard takes none
-OLD = "$app.onServe().bindFunc((e) => { e.uiExtensions = []; e.next() })"
+#: takes the page away, as in versions whose dashboard takes none; last, for files of hooks come in no order
+OLD = "$app.onServe().bind({id: 'old', priority: 1, func: (e) => { e.uiExtensions = []; e.next() }})"
 #: where PocketBase's dashboard keeps its session: now, and before version 0.37
 KEYS = ("__pb_superusers__/_", "__pb_superuser_auth__")
 
