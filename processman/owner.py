@@ -69,6 +69,8 @@ class Seat:
         self._closed = False
         self._changing = threading.Lock()  # which lease is held, and whether any is
         self.engine: KeptEngine | None = None
+        #: the pid of the owner that answered last
+        self._asked: int | None = None
         #: where followers ask us, while we lead
         self._desk: Path | None = None
         self._lease = self._open_lease()
@@ -126,11 +128,15 @@ class Seat:
         follows = self._part is Part.FOLLOW
         begin_at = time.monotonic()
         deadline = begin_at + (_ANSWER if follows else _PATIENCE)
+        owner = self._asked
         while True:
-            owner = self._lease.owner()
             connection = None if owner is None else reach_owner(self._place.owner_socket(owner))
             if connection is not None:
+                self._asked = owner
                 return connection
+            former, owner = owner, self._lease.owner()
+            if owner not in (former, None):
+                continue
             if time.monotonic() > deadline:
                 raise ChangingHands("cannot reach the owner: the lead is changing hands")
             if follows and owner is None and time.monotonic() >= begin_at:

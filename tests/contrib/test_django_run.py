@@ -228,6 +228,7 @@ def test_one_copy_runs_through_three_edits(beating: Project) -> None:
     ("shell", "-c", "import mysite.wsgi"),
 ], ids=" ".join)  # fmt: skip
 def test_commands_start_nothing(beating: Project, command: tuple[str, ...]) -> None:
+    """P2"""
     done = beating.run("manage.py", *command)
     assert done.returncode == 0, done.stderr
     assert beating.turns() == beating.alive() == []

@@ -155,7 +155,7 @@ def test_a_token_can_be_asked_for(app: flask.Flask) -> None:
 def test_a_post_proves_that_the_user_meant_it(
     app: flask.Flask, action: str, headers: dict[str, str], status: int
 ) -> None:
-    """A-csrf"""
+    """P13 A-csrf"""
     assert let_in(app).post(f"/api/pm/web/{action}", headers=headers).status_code == status
 
 
@@ -174,7 +174,7 @@ def test_an_auth_that_would_fail_at_every_request_fails_at_once(auth: Any, why: 
 @pytest.mark.parametrize("prefix", ["/api/pm", "/pm", "/api/pm/", "/ops/ü", "/", ""])
 @pytest.mark.parametrize("outer", ["", "/outer", "/very/outer"])
 def test_works_wherever_it_is_mounted(app: flask.Flask, prefix: str, outer: str) -> None:
-    """A-mount"""
+    """P13 A-mount"""
     let_in(app, url_prefix=prefix)
     client = Client(DispatcherMiddleware(flask.Flask("host"), {outer: app}) if outer else app)
     here = outer + prefix.rstrip("/")

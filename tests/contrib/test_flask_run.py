@@ -201,6 +201,7 @@ def test_the_command_asks_the_worker_that_leads(project: Project) -> None:
 
 
 def test_one_copy_runs_through_three_edits(project: Project) -> None:
+    """P17"""
     with serving(project, *RUN["flask run --debug"]) as server:
         server.running()
         for version in (1, 2, 3):
@@ -215,6 +216,7 @@ def test_one_copy_runs_through_three_edits(project: Project) -> None:
 
 @pytest.mark.parametrize("command", ["routes", "shell", "migrate", "--debug routes", "run --help", "--help"])
 def test_commands_start_nothing(project: Project, command: str) -> None:
+    """P2"""
     look = "print(len(app.extensions['processman'].list()))"
     done = subprocess.run([sys.executable, "-m", "flask", *command.split()], cwd=project.folder, input=look,
                           env=project.environment(), capture_output=True, text=True, timeout=30)  # fmt: skip

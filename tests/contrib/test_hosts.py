@@ -262,6 +262,7 @@ def test_flask_serves(site: Site, by: str, arguments: str, starts: list[str], lo
 
 @pytest.mark.parametrize("command", ["routes", "shell", "import-goods", "--help"])
 def test_commands_of_flask_start_nothing(site: Site, command: str) -> None:
+    """P2"""
     site.run([tool("flask"), "--app", "shop", command])
     name = "flask" if command in ("import-goods", "--help") else f"flask {command}"
     assert (site.who("starts"), site.who("loads")) == ([], HOST)
@@ -309,6 +310,7 @@ def with_django() -> None:
 @pytest.mark.usefixtures("django")
 @pytest.mark.parametrize("command", ["check", "migrate", "shell -c pass", "test eager", "help"])
 def test_commands_of_django_start_nothing(site: Site, command: str) -> None:
+    """P2"""
     arguments = command.split()
     site.run([*MANAGE, *arguments], **AT_IMPORT)
     assert (site.who("starts"), site.who("loads")) == ([], HOST)

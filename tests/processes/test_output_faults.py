@@ -175,7 +175,7 @@ SLEEPS = {"35", "230"} if os.uname().machine == "x86_64" else {"101", "115"}  # 
 
 @pytest.mark.parametrize("before", ["", "setsid "], ids=["group", "session"])
 def test_100_grandchildren_that_keep_the_pipe_leave_nothing(manager: Manager, before: str) -> None:
-    """O-grandchild-pipe"""
+    """P17 O-grandchild-pipe"""
     text = f"{before}sleep 600 & echo ready"
     manager.register(ProcessConfig(id="p", command="/bin/sh", args=["-c", text], cwd="/", restart="never"))
     manager.start()
