@@ -83,6 +83,11 @@ class Channel:
         """Whether the other side is gone, and everything it said was taken."""
         return self._ended and not self._messages
 
+    @property
+    def pending(self) -> bool:
+        """Whether something it said waits here, which no poll tells."""
+        return bool(self._messages)
+
     def take_descriptors(self) -> list[int]:
         """Return the descriptors that have come; they are the caller's now."""
         taken, self.descriptors = self.descriptors, []

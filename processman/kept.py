@@ -162,8 +162,9 @@ class KeptLeader:
         self._exit = _exit(answer)
 
     def descriptors(self) -> list[int] | None:
-        """Return what becomes readable at its end."""
-        return [self._channel.fileno()]
+        """Return what becomes readable at its end; ``None`` where that has been read already."""
+        told = self._exit is not None or self._channel.pending
+        return None if told else [self._channel.fileno()]
 
     def peek(self) -> Exit | None:
         """Return how it ended, as the keeper has told."""

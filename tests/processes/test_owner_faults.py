@@ -114,3 +114,11 @@ def test_reading_goes_on_at_the_next_owner(team: Workers) -> None:
     with pytest.raises(Raised, match="ChangingHands"):
         follower("m.restart_process('p')")
     until(lambda: follower("m.status('p')")["run"] == 1)
+
+
+def test_what_ends_at_once_is_always_seen(team: Workers) -> None:
+    """L-exit-at-once: its end may come together with the news that it has begun."""
+    owner = team.new(*({"id": f"p{number}", "command": "false", "max_retries": 3, "backoff": "100ms"}
+                       for number in range(20)))
+    for number in range(20):
+        assert owner(f"m.wait_for('p{number}', 'failed', 30)")["run"] == 4
