@@ -11,6 +11,9 @@ import { Table } from "./table.js";
 import { Toasts } from "./toast.js";
 import { speak } from "./words.js";
 
+/** Where the drawer covers everything else; the style sheet has the same width. */
+const NARROW = matchMedia("(max-width: 760px)");
+
 export class App {
   #end = new AbortController();
   #opened = null;
@@ -49,11 +52,10 @@ export class App {
     this.count = h("span", { class: "unseen", role: "status" });
     this.side = h("div", { class: "side" });
     const name = h("h1", {}, h("span", { class: "mark" }, h("i"), h("i"), h("i")), t("title"));
-    this.root.replaceChildren(
-      h("header", { class: "head" }, name, this.badge,
-        h("label", { class: "search" }, icon("search"), this.search, h("kbd", {}, "/")), h("span", { class: "tools" }, ...tools)),
-      this.notice.element,
-      h("div", { class: "body" }, h("main", {}, this.summary.element, this.table.element), this.side),
+    this.head = h("header", { class: "head" }, name, this.badge,
+      h("label", { class: "search" }, icon("search"), this.search, h("kbd", {}, "/")), h("span", { class: "tools" }, ...tools));
+    this.main = h("main", {}, this.summary.element, this.table.element);
+    this.root.replaceChildren(this.head, this.notice.element, h("div", { class: "body" }, this.main, this.side),
       this.bulk.element, this.toasts.element, this.count);
   }
 
@@ -64,6 +66,7 @@ export class App {
     this.processes.addEventListener("refused", () => this.refused(this.processes.problem));
     addEventListener("online", () => this.processes.hurry(), { signal });
     addEventListener("keydown", (event) => this.#key(event), { signal });
+    NARROW.addEventListener("change", () => this.#cover(), { signal });
     const ticker = setInterval(() => this.#tick(), 1000);
     signal.addEventListener("abort", () => clearInterval(ticker));
   }
@@ -88,8 +91,8 @@ export class App {
     this.#opened = new Drawer(this.says, process, { api: this.api, toast: this.toasts.say,
       act: (action) => this.act(id, action), close: () => this.closeDrawer() });
     this.side.replaceChildren(this.#opened.element);
-    this.#opened.title.focus({ preventScroll: true });
     this.#mark(id);
+    this.#opened.title.focus({ preventScroll: true }); // what is not shown takes no focus
   }
 
   closeDrawer() {
@@ -113,6 +116,14 @@ export class App {
     this.table.opened = id;
     this.table.refresh();
     set(this.root, "data-open", id !== null);
+    this.#cover();
+  }
+
+  /** Keep the keyboard off what the drawer covers; in the page of another, our head stays above it. */
+  #cover() {
+    const covered = NARROW.matches && this.#opened !== null;
+    this.main.inert = this.bulk.element.inert = covered;
+    this.head.inert = this.notice.element.inert = covered && !this.root.classList.contains("embedded");
   }
 
   #update() {
@@ -163,10 +174,16 @@ export class App {
   }
 
   #key(event) {
-    const { target } = event;
-    const at = event.composedPath()[0] ?? target;
+    const at = event.composedPath()[0] ?? event.target;
+    if (event.key === "Escape") this.#escape(event, at);
     if (event.key !== "/" || event.ctrlKey || event.metaKey || at.matches?.("input, textarea, select")) return;
     event.preventDefault();
     this.search.focus();
+  }
+
+  #escape(event, at) {
+    // it is a question's, or a search field's that has something, or somebody else's who has taken it
+    const taken = event.isComposing || event.defaultPrevented || (at.type === "search" && at.value);
+    if (this.#opened && !taken && !this.root.querySelector("dialog")) this.closeDrawer();
   }
 }

@@ -23,8 +23,7 @@ export class Drawer {
     this.note = h("p", { class: "note", hidden: true });
     this.gone = h("p", { class: "note gone", role: "alert", hidden: true }, t("gone"));
     this.title = h("h2", { tabindex: "-1" }, this.id);
-    this.element = h("aside", { class: "drawer", role: "dialog", "aria-label": t("details", { id: this.id }),
-      on: { keydown: (event) => this.#key(event, close) } },
+    this.element = h("aside", { class: "drawer", role: "dialog", "aria-label": t("details", { id: this.id }) },
     h("header", {}, h("div", { class: "top" }, this.title, this.status.element, this.actions.element,
       button("close", t("close"), close)), this.#fact(t, ["pid", "uptime", "started", "runs", "restarts", "exitCode"]),
       this.note, this.gone, this.#tabs(t)),
@@ -88,13 +87,5 @@ export class Drawer {
   #told({ entries, gone = false }) {
     this.gone.hidden = !gone;
     this.logs.add(entries);
-  }
-
-  #key(event, close) {
-    if (event.key !== "Escape") return;
-    // in a search field that has something, it is the field's
-    if (event.target.type === "search" && event.target.value) return;
-    event.stopPropagation();
-    close();
   }
 }

@@ -14,6 +14,7 @@ from processman.contrib import csrf
 from processman.wsgi import Identity, bearer
 
 Look = Callable[..., Page]
+FOCUS = "return document.activeElement.textContent + ' ' + document.activeElement.tagName"
 SLOW_STOP = (
     "import signal, sys, time\nprint('ready', flush=True)\n"
     "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit()))\ntime.sleep(600)"
@@ -171,12 +172,51 @@ def test_the_keyboard_is_enough(serve: Serve, look: Look) -> None:
     page.press(Keys.ARROW_DOWN, Keys.ENTER)
     page.wait_for(".drawer h2", "worker")
     page.wait_for(".lines", "there")
+    assert page.run(FOCUS) == "worker H2"
+    page.press(Keys.ESCAPE)
+    page.wait_gone(".drawer")
+    assert page.run(FOCUS) == "worker BUTTON"
+    page.press(Keys.ENTER)
+    page.find(".drawer")
     page.run("document.querySelector('#pm-tab-logs').focus()")
     page.press(Keys.ARROW_RIGHT)
     page.wait_for(".configuration", "Environment")
     page.press(Keys.ESCAPE)
     page.wait_gone(".drawer")
-    assert page.run("return document.activeElement.textContent") == "worker"
+    assert page.run(FOCUS) == "worker BUTTON"
+
+
+def test_escape_closes_one_thing_at_a_time(serve: Serve, look: Look) -> None:
+    page = look(serve(says("web", "hello")))
+    page.click("[data-id=web] .open")
+    page.click("[data-id=web] input")
+    page.click(".bulk .stop")
+    page.find(".dialog")
+    page.press(Keys.ESCAPE)
+    page.wait_gone(".dialog")
+    page.type(".logs input", "hell")
+    page.press(Keys.ESCAPE)
+    until(lambda: page.run("return document.querySelector('.logs input').value") == "")
+    assert page.shown(".drawer")
+    page.press(Keys.ESCAPE)
+    page.wait_gone(".drawer")
+
+
+def test_the_keyboard_stays_in_a_drawer_that_covers_the_list(serve: Serve, look: Look) -> None:
+    page = look(serve(says("web", "hello")), width=360, height=740)
+    page.click("[data-id=web] .open")
+    page.wait_for(".lines", "hello")
+    inside = "return document.querySelector('.side').contains(document.activeElement)"
+    for _ in page.all("button, input"):
+        page.press(Keys.TAB)
+        assert page.run(f"{inside} || document.activeElement === document.body")
+    page.press(Keys.ESCAPE)
+    page.wait_gone(".drawer")
+    assert page.run(FOCUS) == "web BUTTON"
+    page.click("[data-id=web] .open")
+    page.find(".drawer")
+    page.resize(1280, 800)
+    until(lambda: not page.all("[inert]"))
 
 
 def test_every_control_has_a_name_for_who_cannot_see_it(serve: Serve, look: Look) -> None:
