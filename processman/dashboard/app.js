@@ -55,8 +55,8 @@ export class App {
     this.head = h("header", { class: "head" }, name, this.badge,
       h("label", { class: "search" }, icon("search"), this.search, h("kbd", {}, "/")), h("span", { class: "tools" }, ...tools));
     this.main = h("main", {}, this.summary.element, this.table.element);
-    this.root.replaceChildren(this.head, this.notice.element, h("div", { class: "body" }, this.main, this.side),
-      this.bulk.element, this.toasts.element, this.count);
+    this.body = h("div", { class: "body", hidden: true }, this.main, this.side);
+    this.root.replaceChildren(this.head, this.notice.element, this.body, this.bulk.element, this.toasts.element, this.count);
   }
 
   #listen() {
@@ -132,7 +132,8 @@ export class App {
     set(this.badge, "data-connection", connection);
     set(this.root, "data-connection", connection);
     this.notice.update(this.processes);
-    if (connection === "connecting" || (connection === "lost" && !this.processes.seenAt)) return;
+    this.body.hidden = !this.processes.seenAt;
+    if (this.body.hidden) return;
     this.summary.update(all, this.table.status);
     this.table.update(all);
     const opened = this.#opened && this.processes.get(this.#opened.id);

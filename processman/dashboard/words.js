@@ -1,7 +1,8 @@
 // Everything the page says, in English and in Chinese. `{name}` is replaced.
 
 const EN = {
-  title: "Processes", all: "All", live: "Live", connecting: "Connecting", lost: "Offline", refused: "Not allowed",
+  title: "Processes", all: "All", live: "Live", connecting: "Connecting", lost: "Offline",
+  away: "Not available", refused: "Not allowed",
   running: "running", starting: "starting", stopping: "stopping", restarting: "restarting", crashed: "crashed",
   exited: "exited", failed: "failed", stopped: "stopped",
   start: "Start", stop: "Stop", restart: "Restart", cancel: "Cancel", close: "Close",
@@ -14,6 +15,7 @@ const EN = {
   noneHint: "Add one to pb_processes.json, or register it in code, and it shows up here.",
   noMatch: "Nothing matches", noMatchHint: "No process fits this search and filter.", reset: "Show all",
   retry: "retry in {time}", retryNow: "retrying", escaped: "could not be ended: {names}", watch: "file watch {watch}",
+  startTitle: "The process manager cannot start.", awayTitle: "The process manager is not available.",
   lostTitle: "Connection lost.", lostHint: "What you see is from {time} ago. Trying again in {next}.",
   trying: "Trying again …", tryNow: "Try now", back: "Connected again.",
   confirmStart: "Start {count} processes?", confirmStop: "Stop {count} processes?",
@@ -41,7 +43,7 @@ const EN = {
 };
 
 const ZH = {
-  title: "进程", all: "全部", live: "实时", connecting: "连接中", lost: "已断开", refused: "无权访问",
+  title: "进程", all: "全部", live: "实时", connecting: "连接中", lost: "已断开", away: "不可用", refused: "无权访问",
   running: "运行中", starting: "启动中", stopping: "停止中", restarting: "重启中", crashed: "已崩溃",
   exited: "已退出", failed: "已失败", stopped: "已停止",
   start: "启动", stop: "停止", restart: "重启", cancel: "取消", close: "关闭",
@@ -53,6 +55,7 @@ const ZH = {
   none: "还没有进程", noneHint: "在 pb_processes.json 中添加，或在代码中注册，就会显示在这里。",
   noMatch: "没有匹配的进程", noMatchHint: "没有进程符合当前的搜索和筛选条件。", reset: "显示全部",
   retry: "{time} 后重试", retryNow: "正在重试", escaped: "未能结束：{names}", watch: "文件监视 {watch}",
+  startTitle: "进程管理器无法启动。", awayTitle: "进程管理器暂不可用。",
   lostTitle: "连接已断开。", lostHint: "当前显示的是 {time} 前的内容，{next} 后重试。",
   trying: "正在重试…", tryNow: "立即重试", back: "已重新连接。",
   confirmStart: "启动 {count} 个进程？", confirmStop: "停止 {count} 个进程？", confirmRestart: "重启 {count} 个进程？",
