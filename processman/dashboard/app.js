@@ -32,7 +32,8 @@ export class App {
     this.api = new Api(ask);
     this.processes = new Processes(this.api);
     this.toasts = new Toasts();
-    this.notice = new Notice(this.says, () => this.processes.hurry());
+    // one above the list, and one in the drawer for where that covers it
+    this.notices = [1, 2].map(() => new Notice(this.says, () => this.processes.hurry()));
     this.summary = new Summary(this.says.t, (status) => this.#filter(status));
     this.table = new Table(this.says, { open: (id) => this.open(id), act: (id, action) => this.act(id, action),
       reset: () => this.#reset() });
@@ -56,7 +57,7 @@ export class App {
       h("label", { class: "search" }, icon("search"), this.search, h("kbd", {}, "/")), h("span", { class: "tools" }, ...tools));
     this.main = h("main", {}, this.summary.element, this.table.element);
     this.body = h("div", { class: "body", hidden: true }, this.main, this.side);
-    this.root.replaceChildren(this.head, this.notice.element, this.body, this.bulk.element, this.toasts.element, this.count);
+    this.root.replaceChildren(this.head, this.notices[0].element, this.body, this.bulk.element, this.toasts.element, this.count);
   }
 
   #listen() {
@@ -88,9 +89,9 @@ export class App {
     const process = this.processes.get(id);
     if (!process || this.#opened?.id === id) return;
     this.#opened?.close();
-    this.#opened = new Drawer(this.says, process, { api: this.api, toast: this.toasts.say,
+    this.#opened = new Drawer(this.says, process, this.processes.now, { api: this.api, toast: this.toasts.say,
       act: (action) => this.act(id, action), close: () => this.closeDrawer() });
-    this.side.replaceChildren(this.#opened.element);
+    this.side.replaceChildren(this.notices[1].element, this.#opened.element);
     this.#mark(id);
     this.#opened.title.focus({ preventScroll: true }); // what is not shown takes no focus
   }
@@ -123,30 +124,30 @@ export class App {
   #cover() {
     const covered = NARROW.matches && this.#opened !== null;
     this.main.inert = this.bulk.element.inert = covered;
-    this.head.inert = this.notice.element.inert = covered && !this.root.classList.contains("embedded");
+    this.head.inert = this.notices[0].element.inert = covered && !this.root.classList.contains("embedded");
   }
 
   #update() {
-    const { connection, all } = this.processes;
+    const { connection, all, now } = this.processes;
     say(this.live, this.says.t(connection));
     set(this.badge, "data-connection", connection);
     set(this.root, "data-connection", connection);
-    this.notice.update(this.processes);
+    for (const notice of this.notices) notice.update(this.processes);
     this.body.hidden = !this.processes.seenAt;
     if (this.body.hidden) return;
     this.summary.update(all, this.table.status);
-    this.table.update(all);
+    this.table.update(all, now);
     const opened = this.#opened && this.processes.get(this.#opened.id);
-    if (opened) this.#opened.update(opened);
+    if (opened) this.#opened.update(opened, now);
     this.#count();
   }
 
   #tick() {
     if (document.hidden) return;
-    const now = Date.now();
+    const { now } = this.processes;
     this.table.tick(now);
     this.#opened?.tick(now);
-    this.notice.update(this.processes);
+    for (const notice of this.notices) notice.update(this.processes);
   }
 
   #filter(status) {

@@ -12,7 +12,7 @@ export class Drawer {
   #facts = {};
   #shownConfig = "";
 
-  constructor(says, process, { api, act, close, toast }) {
+  constructor(says, process, now, { api, act, close, toast }) {
     const { t } = this.says = says;
     this.id = process.id;
     this.status = pill(t);
@@ -28,7 +28,7 @@ export class Drawer {
       button("close", t("close"), close)), this.#fact(t, ["pid", "uptime", "started", "runs", "restarts", "exitCode"]),
       this.note, this.gone, this.#tabs(t)),
     this.log, this.config);
-    this.update(process);
+    this.update(process, now);
     follow(api, this.id, (told) => this.#told(told), this.#end.signal);
   }
 
@@ -57,7 +57,7 @@ export class Drawer {
     return h("div", { role: "tablist", class: "tabs" }, ...tabs);
   }
 
-  update(process) {
+  update(process, now) {
     this.process = process;
     this.status.update(process.shown);
     this.actions.update(process);
@@ -67,7 +67,7 @@ export class Drawer {
     const config = JSON.stringify(process.config);
     if (config !== this.#shownConfig) this.config.replaceChildren(configuration(this.says, process.config));
     this.#shownConfig = config;
-    this.tick(Date.now());
+    this.tick(now);
   }
 
   tick(now) {

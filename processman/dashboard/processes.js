@@ -33,6 +33,11 @@ export class Processes extends EventTarget {
     this.seenAt = this.retryAt = 0;
   }
 
+  /** The time up to which what is shown is true: it stands still while nobody answers. */
+  get now() {
+    return this.connection === "live" ? Date.now() : this.seenAt;
+  }
+
   get(id) {
     return this.all.find((process) => process.id === id);
   }

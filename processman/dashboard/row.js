@@ -43,7 +43,7 @@ export function note({ t, language }, process, now) {
 export class Row {
   #cells = {};
 
-  constructor(says, process, { open, act, select }) {
+  constructor(says, process, now, { open, act, select }) {
     const { t } = this.says = says;
     const { id } = process;
     const cell = (name, ...children) =>
@@ -59,10 +59,10 @@ export class Row {
       cell("box", h("label", { class: "tick", on: { click: (event) => event.stopPropagation() } }, this.box)),
       cell("name", this.opener, this.what), cell("status", this.status.element), cell("pid"), cell("uptime"),
       cell("restarts"), cell("note"), cell("do", this.actions.element));
-    this.update(process);
+    this.update(process, now);
   }
 
-  update(process) {
+  update(process, now) {
     const { config } = process;
     this.process = process;
     const what = [config.command ?? config.script, ...config.args].join(" ");
@@ -74,7 +74,7 @@ export class Row {
     say(this.#cells.pid, process.pid === null ? "–" : String(process.pid));
     say(this.#cells.restarts, String(process.restartCount));
     set(this.#cells.restarts, "data-some", process.restartCount > 0);
-    this.tick(Date.now());
+    this.tick(now);
   }
 
   /** Show what moves with the time alone. */

@@ -163,6 +163,26 @@ def test_a_lost_connection_is_said_and_comes_back(manager: Manager, serve: Serve
     page.wait_for(".between", "run 2")
 
 
+def test_a_lost_connection_is_said_where_the_drawer_covers_the_list(serve: Serve, look: Look) -> None:
+    page = look(serve(says("web", "one"), child("bad", "exits_with.py", 3, backoff="1h")), width=360, height=740)
+    page.wait_status("bad", "crashed")
+    page.click("[data-id=web] .open")
+    page.wait_for(".lines", "one")
+    page.offline(True)
+    page.wait_for(".side .notice", "Connection lost.")
+    times = "return [...document.querySelectorAll('.uptime, .note, .facts dd')].map((each) => each.textContent)"
+    hint = page.texts(".side .notice")
+    stood = page.run(times)
+    until(lambda: page.texts(".side .notice") != hint)  # this one counts
+    for _ in range(3):
+        hint = page.texts(".side .notice")
+        until(lambda: page.texts(".side .notice") != hint)  # noqa: B023
+    assert page.run(times) == stood
+    page.offline(False)
+    page.wait_gone(".notice")
+    until(lambda: page.run(times) != stood)
+
+
 def test_the_keyboard_is_enough(serve: Serve, look: Look) -> None:
     page = look(serve(says("web", "hello"), says("worker", "there")))
     page.wait_status("worker", "running")
