@@ -113,8 +113,10 @@ export function empty(t, reset) {
   const title = h("strong", {});
   const hint = h("p", {});
   const all = button(null, t("reset"), reset, { text: true });
-  const element = h("div", { class: "empty" }, icon("search"), title, hint, all);
+  const drawn = h("span", {});
+  const element = h("div", { class: "empty" }, drawn, title, hint, all);
   return { element, update(any) {
+    if (all.hidden === any || !drawn.firstChild) drawn.replaceChildren(icon(any ? "search" : "terminal"));
     say(title, t(any ? "noMatch" : "none"));
     say(hint, t(any ? "noMatchHint" : "noneHint"));
     all.hidden = !any;

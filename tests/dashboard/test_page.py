@@ -96,6 +96,10 @@ def test_what_is_searched_and_filtered_is_shown_alone(serve: Serve, look: Look) 
 def test_nothing_at_all_is_said(serve: Serve, look: Look) -> None:
     page = look(serve())
     page.wait_for(".empty", "No processes yet")
+    page.wait_for(".empty", "restart the application or PocketBase")
+    page.click(".language")
+    page.wait_for(".empty", "重启应用或 PocketBase")
+    assert not page.shown(".empty .button")
 
 
 def test_actions_show_what_is_under_way(manager: Manager, serve: Serve, look: Look) -> None:
