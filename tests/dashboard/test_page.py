@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import http.cookies
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -124,6 +125,32 @@ def test_who_may_only_read_is_told_so(serve: Serve, look: Look) -> None:
     page.click("[data-id=web] .button.stop")
     page.wait_for(".toast.bad", "web: You are not allowed to perform this request.")
     page.wait_status("web", "running")
+
+
+def test_what_the_server_says_to_a_refusal_is_said(serve: Serve, look: Look) -> None:
+    why = "PocketBase is not stopped from here: end processman itself."
+
+    def keeps_web(app: Any) -> Any:
+        def application(environ: dict[str, Any], start_response: Any) -> Any:
+            if environ["PATH_INFO"] != "/web/stop":
+                return app(environ, start_response)
+            start_response("409 Conflict", [("Content-Type", "application/json")])
+            return [json.dumps({"status": 409, "message": why, "data": {}}).encode()]
+
+        return application
+
+    page = look(serve(says("web"), says("worker"), around=keeps_web))
+    page.wait_status("worker", "running")
+    page.click("[data-id=web] .button.stop")
+    page.wait_for(".toast.bad", f"web: {why}")
+    page.wait_status("web", "running")
+    page.click("[data-id=web] input")
+    page.click("[data-id=worker] input")
+    page.click(".bulk .stop")
+    page.click(".dialog .stop")
+    page.wait_for(".toast.bad", f"1 done, 1 not: web: {why}")
+    page.wait_status("worker", "stopped")
+    assert page.status("web") == "running"
 
 
 def test_many_are_stopped_after_a_question(manager: Manager, serve: Serve, look: Look) -> None:
