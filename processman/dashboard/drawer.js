@@ -10,6 +10,7 @@ import { date, duration } from "./time.js";
 export class Drawer {
   #end = new AbortController();
   #facts = {};
+  #terms = {};
   #shownConfig = "";
 
   constructor(says, process, now, { api, act, close, toast }) {
@@ -34,7 +35,7 @@ export class Drawer {
 
   #fact(t, names) {
     return h("dl", { class: "facts" }, ...names.map((name) =>
-      h("div", {}, h("dt", {}, t(name)), this.#facts[name] = h("dd", {}))));
+      h("div", {}, this.#terms[name] = h("dt", {}, t(name)), this.#facts[name] = h("dd", {}))));
   }
 
   #tabs(t) {
@@ -64,6 +65,7 @@ export class Drawer {
     const shown = { pid: process.pid, runs: process.run, restarts: process.restartCount,
       started: process.startTime && date(process.startTime, this.says.language), exitCode: process.signal ?? process.exitCode };
     for (const [name, value] of Object.entries(shown)) say(this.#facts[name], value == null ? "–" : String(value));
+    say(this.#terms.exitCode, this.says.t(process.signal ? "endedBy" : "exitCode"));
     const config = JSON.stringify(process.config);
     if (config !== this.#shownConfig) this.config.replaceChildren(configuration(this.says, process.config));
     this.#shownConfig = config;
