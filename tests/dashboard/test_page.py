@@ -160,6 +160,15 @@ def test_many_are_stopped_after_a_question(manager: Manager, serve: Serve, look:
     page.run("document.querySelector('[data-id=web-10] input').dispatchEvent("
              "new MouseEvent('click', {shiftKey: true, bubbles: true}))")
     page.wait_for(".bulk", "10 selected")
+    page.type(".head input", "web-10")
+    page.wait_for(".bulk", "10 selected, 9 not shown")
+    page.resize(360, 740)
+    fits = ("const bar = document.querySelector('.bulk'), box = bar.getBoundingClientRect();"
+            "return box.left >= 0 && box.right <= innerWidth && bar.scrollWidth <= box.width")
+    assert page.run(fits)
+    page.resize(1280, 800)
+    page.type(".head input", Keys.ESCAPE)
+    page.wait_for(".bulk", "10 selected")
     page.click(".bulk .stop")
     page.wait_for(".dialog", "Stop 10 processes?")
     page.wait_for(".dialog", "and 3 more")
