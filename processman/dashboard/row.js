@@ -36,7 +36,7 @@ export function note({ t, language }, process, now) {
   }
   if (error) said.unshift(error);
   if (process.escaped.length) said.push(t("escaped", { names: process.escaped.join(", ") }));
-  if (process.watch?.startsWith("degraded")) said.push(t("watch", { watch: process.watch }));
+  if (process.watch?.startsWith("degraded")) said.push(failure(language, `file watch ${process.watch}`));
   return said.join(" · ");
 }
 
