@@ -63,6 +63,27 @@ def test_it_stands_still_for_who_scrolls_up(manager: Manager, serve: Serve, look
     assert len(page.all(".line")) == 600
 
 
+def test_it_stays_at_the_end_when_lines_wrap_anew(manager: Manager, serve: Serve, look: Look) -> None:
+    page = look(serve(says("web", *(f"{number} {'long ' * 40}" for number in range(100)))))
+    page.click("[data-id=web] .open")
+    page.wait_for(".lines", "99 long")
+    at_end = ("const lines = document.querySelector('.lines');"
+              "return lines.scrollHeight > 1500 && lines.scrollHeight - lines.scrollTop - lines.clientHeight < 2")
+    for width in (360, 1280, 820):
+        page.resize(width, 740)
+        until(lambda: page.run(at_end))
+    page.click(".logs [aria-label^=Wrap]")
+    page.click(".logs [aria-label^=Wrap]")
+    until(lambda: page.run(at_end))
+    page.click("#pm-tab-configuration")
+    page.click("#pm-tab-logs")
+    until(lambda: page.run(at_end))
+    assert not page.shown(".jump")
+    manager.restart_process("web")
+    page.wait_for(".between", "run 2")
+    until(lambda: page.run(at_end))
+
+
 def test_it_keeps_so_many_lines_and_says_what_is_missing(manager: Manager, serve: Serve, look: Look) -> None:
     page = look(serve(says("web", "5000", code=COUNTS)))
     manager.wait_for("web", "running", timeout=10)
