@@ -15,6 +15,11 @@ export class Problem extends Error {
   get passing() {
     return this.status === 0 || this.status === 429 || this.status >= 500;
   }
+
+  /** Whether somebody answered, and said why the manager does not. */
+  get away() {
+    return this.status === 503 && Boolean(this.message);
+  }
 }
 
 export class Api {

@@ -11,6 +11,9 @@ import { Table } from "./table.js";
 import { Toasts } from "./toast.js";
 import { speak } from "./words.js";
 
+/** Where the drawer covers everything else; the style sheet has the same width. */
+const NARROW = matchMedia("(max-width: 760px)");
+
 export class App {
   #end = new AbortController();
   #opened = null;
@@ -29,7 +32,8 @@ export class App {
     this.api = new Api(ask);
     this.processes = new Processes(this.api);
     this.toasts = new Toasts();
-    this.notice = new Notice(this.says, () => this.processes.hurry());
+    // one above the list, and one in the drawer for where that covers it
+    this.notices = [1, 2].map(() => new Notice(this.says, () => this.processes.hurry()));
     this.summary = new Summary(this.says.t, (status) => this.#filter(status));
     this.table = new Table(this.says, { open: (id) => this.open(id), act: (id, action) => this.act(id, action),
       reset: () => this.#reset() });
@@ -49,12 +53,11 @@ export class App {
     this.count = h("span", { class: "unseen", role: "status" });
     this.side = h("div", { class: "side" });
     const name = h("h1", {}, h("span", { class: "mark" }, h("i"), h("i"), h("i")), t("title"));
-    this.root.replaceChildren(
-      h("header", { class: "head" }, name, this.badge,
-        h("label", { class: "search" }, icon("search"), this.search, h("kbd", {}, "/")), h("span", { class: "tools" }, ...tools)),
-      this.notice.element,
-      h("div", { class: "body" }, h("main", {}, this.summary.element, this.table.element), this.side),
-      this.bulk.element, this.toasts.element, this.count);
+    this.head = h("header", { class: "head" }, name, this.badge,
+      h("label", { class: "search" }, icon("search"), this.search, h("kbd", {}, "/")), h("span", { class: "tools" }, ...tools));
+    this.main = h("main", {}, this.summary.element, this.table.element);
+    this.body = h("div", { class: "body", hidden: true }, this.main, this.side);
+    this.root.replaceChildren(this.head, this.notices[0].element, this.body, this.bulk.element, this.toasts.element, this.count);
   }
 
   #listen() {
@@ -64,6 +67,7 @@ export class App {
     this.processes.addEventListener("refused", () => this.refused(this.processes.problem));
     addEventListener("online", () => this.processes.hurry(), { signal });
     addEventListener("keydown", (event) => this.#key(event), { signal });
+    NARROW.addEventListener("change", () => this.#cover(), { signal });
     const ticker = setInterval(() => this.#tick(), 1000);
     signal.addEventListener("abort", () => clearInterval(ticker));
   }
@@ -85,11 +89,11 @@ export class App {
     const process = this.processes.get(id);
     if (!process || this.#opened?.id === id) return;
     this.#opened?.close();
-    this.#opened = new Drawer(this.says, process, { api: this.api, toast: this.toasts.say,
+    this.#opened = new Drawer(this.says, process, this.processes.now, { api: this.api, toast: this.toasts.say,
       act: (action) => this.act(id, action), close: () => this.closeDrawer() });
-    this.side.replaceChildren(this.#opened.element);
-    this.#opened.title.focus({ preventScroll: true });
+    this.side.replaceChildren(this.notices[1].element, this.#opened.element);
     this.#mark(id);
+    this.#opened.title.focus({ preventScroll: true }); // what is not shown takes no focus
   }
 
   closeDrawer() {
@@ -113,28 +117,37 @@ export class App {
     this.table.opened = id;
     this.table.refresh();
     set(this.root, "data-open", id !== null);
+    this.#cover();
+  }
+
+  /** Keep the keyboard off what the drawer covers; in the page of another, our head stays above it. */
+  #cover() {
+    const covered = NARROW.matches && this.#opened !== null;
+    this.main.inert = this.bulk.element.inert = covered;
+    this.head.inert = this.notices[0].element.inert = covered && !this.root.classList.contains("embedded");
   }
 
   #update() {
-    const { connection, all } = this.processes;
+    const { connection, all, now } = this.processes;
     say(this.live, this.says.t(connection));
     set(this.badge, "data-connection", connection);
     set(this.root, "data-connection", connection);
-    this.notice.update(this.processes);
-    if (connection === "connecting" || (connection === "lost" && !this.processes.seenAt)) return;
+    for (const notice of this.notices) notice.update(this.processes);
+    this.body.hidden = !this.processes.seenAt;
+    if (this.body.hidden) return;
     this.summary.update(all, this.table.status);
-    this.table.update(all);
+    this.table.update(all, now);
     const opened = this.#opened && this.processes.get(this.#opened.id);
-    if (opened) this.#opened.update(opened);
+    if (opened) this.#opened.update(opened, now);
     this.#count();
   }
 
   #tick() {
     if (document.hidden) return;
-    const now = Date.now();
+    const { now } = this.processes;
     this.table.tick(now);
     this.#opened?.tick(now);
-    this.notice.update(this.processes);
+    for (const notice of this.notices) notice.update(this.processes);
   }
 
   #filter(status) {
@@ -163,10 +176,16 @@ export class App {
   }
 
   #key(event) {
-    const { target } = event;
-    const at = event.composedPath()[0] ?? target;
+    const at = event.composedPath()[0] ?? event.target;
+    if (event.key === "Escape") this.#escape(event, at);
     if (event.key !== "/" || event.ctrlKey || event.metaKey || at.matches?.("input, textarea, select")) return;
     event.preventDefault();
     this.search.focus();
+  }
+
+  #escape(event, at) {
+    // it is a question's, or a search field's that has something, or somebody else's who has taken it
+    const taken = event.isComposing || event.defaultPrevented || (at.type === "search" && at.value);
+    if (this.#opened && !taken && !this.root.querySelector("dialog")) this.closeDrawer();
   }
 }

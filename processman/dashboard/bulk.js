@@ -24,9 +24,11 @@ export class Bulk {
   }
 
   update() {
-    const count = this.#table.selected.length;
+    const { selected, shown } = this.#table;
+    const count = selected.length;
+    const hidden = count - shown.filter(({ id }) => selected.includes(id)).length;
     this.element.hidden = count === 0;
-    say(this.count, count ? this.says.t("selected", { count }) : "");
+    say(this.count, count ? this.says.t(hidden ? "selectedHidden" : "selected", { count, hidden }) : "");
   }
 
   async #ask(action) {

@@ -35,6 +35,7 @@ const ICONS = {
   stop: "M6 6h12v12H6z",
   restart: "M20 12a8 8 0 1 1-2.6-5.9M20 4v4.5h-4.5",
   search: "M11 4a7 7 0 1 1 0 14 7 7 0 0 1 0-14zM20 20l-4-4",
+  terminal: "M4 5h16v14H4zM8 9.500l2.500 2.500L8 14.500M13 15h3.500",
   close: "M6 6l12 12M18 6L6 18",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
   check: "M5 12.5l4.5 4.5L19 7.5",

@@ -10,9 +10,10 @@ import { date, duration } from "./time.js";
 export class Drawer {
   #end = new AbortController();
   #facts = {};
+  #terms = {};
   #shownConfig = "";
 
-  constructor(says, process, { api, act, close, toast }) {
+  constructor(says, process, now, { api, act, close, toast }) {
     const { t } = this.says = says;
     this.id = process.id;
     this.status = pill(t);
@@ -23,19 +24,18 @@ export class Drawer {
     this.note = h("p", { class: "note", hidden: true });
     this.gone = h("p", { class: "note gone", role: "alert", hidden: true }, t("gone"));
     this.title = h("h2", { tabindex: "-1" }, this.id);
-    this.element = h("aside", { class: "drawer", role: "dialog", "aria-label": t("details", { id: this.id }),
-      on: { keydown: (event) => this.#key(event, close) } },
+    this.element = h("aside", { class: "drawer", role: "dialog", "aria-label": t("details", { id: this.id }) },
     h("header", {}, h("div", { class: "top" }, this.title, this.status.element, this.actions.element,
       button("close", t("close"), close)), this.#fact(t, ["pid", "uptime", "started", "runs", "restarts", "exitCode"]),
       this.note, this.gone, this.#tabs(t)),
     this.log, this.config);
-    this.update(process);
+    this.update(process, now);
     follow(api, this.id, (told) => this.#told(told), this.#end.signal);
   }
 
   #fact(t, names) {
     return h("dl", { class: "facts" }, ...names.map((name) =>
-      h("div", {}, h("dt", {}, t(name)), this.#facts[name] = h("dd", {}))));
+      h("div", {}, this.#terms[name] = h("dt", {}, t(name)), this.#facts[name] = h("dd", {}))));
   }
 
   #tabs(t) {
@@ -58,17 +58,18 @@ export class Drawer {
     return h("div", { role: "tablist", class: "tabs" }, ...tabs);
   }
 
-  update(process) {
+  update(process, now) {
     this.process = process;
     this.status.update(process.shown);
     this.actions.update(process);
     const shown = { pid: process.pid, runs: process.run, restarts: process.restartCount,
       started: process.startTime && date(process.startTime, this.says.language), exitCode: process.signal ?? process.exitCode };
     for (const [name, value] of Object.entries(shown)) say(this.#facts[name], value == null ? "–" : String(value));
+    say(this.#terms.exitCode, this.says.t(process.signal ? "endedBy" : "exitCode"));
     const config = JSON.stringify(process.config);
     if (config !== this.#shownConfig) this.config.replaceChildren(configuration(this.says, process.config));
     this.#shownConfig = config;
-    this.tick(Date.now());
+    this.tick(now);
   }
 
   tick(now) {
@@ -88,13 +89,5 @@ export class Drawer {
   #told({ entries, gone = false }) {
     this.gone.hidden = !gone;
     this.logs.add(entries);
-  }
-
-  #key(event, close) {
-    if (event.key !== "Escape") return;
-    // in a search field that has something, it is the field's
-    if (event.target.type === "search" && event.target.value) return;
-    event.stopPropagation();
-    close();
   }
 }

@@ -17,12 +17,14 @@ export class Logs {
   #words = "";
   #errorsOnly = false;
   #frame = 0;
+  #size = "";
 
   constructor(says, { toast }) {
     const { t } = this.says = says;
     this.toast = toast;
     this.lines = h("div", { class: "lines", role: "log", "aria-live": "off", "aria-label": t("logs"), tabindex: "0",
       on: { scroll: () => this.#scrolled() } });
+    new ResizeObserver(() => this.#resized()).observe(this.lines);
     this.nothing = h("p", { class: "nothing" }, t("noLines"));
     this.unseen = h("span", {});
     this.jump = h("button", { type: "button", class: "jump", hidden: true, on: { click: () => this.#follow() } },
@@ -44,7 +46,10 @@ export class Logs {
     };
     const errors = pressed((click) => button(null, t("onlyErrors"), click, { text: true, kind: "small" }), false,
       (on) => { this.#errorsOnly = on; this.#rebuild(); });
-    const wrap = pressed((click) => button("wrap", t("wrap"), click), true, (on) => set(this.lines, "data-nowrap", !on));
+    const wrap = pressed((click) => button("wrap", t("wrap"), click), true, (on) => {
+      set(this.lines, "data-nowrap", !on);
+      if (this.#following) this.#toEnd();
+    });
     return h("div", { class: "tools" }, h("label", { class: "search" }, icon("search"), search), errors, wrap,
       button("copy", t("copy"), () => this.#copy()));
   }
@@ -72,6 +77,10 @@ export class Logs {
       this.#trim();
     }
     this.#tell();
+    this.#toEnd();
+  }
+
+  #toEnd() {
     this.lines.scrollTop = this.lines.scrollHeight;
   }
 
@@ -98,10 +107,16 @@ export class Logs {
     this.lines.focus();
   }
 
+  #resized() {
+    this.#size = sizeOf(this.lines);
+    if (this.#following) this.#toEnd();
+  }
+
   #scrolled() {
     const { scrollHeight, scrollTop, clientHeight } = this.lines;
     const near = scrollHeight - scrollTop - clientHeight < NEAR;
-    if (near === this.#following || this.#frame) return;
+    // another size has moved the lines, and nobody has scrolled
+    if (near === this.#following || this.#frame || this.#size !== sizeOf(this.lines)) return;
     if (near) this.#rebuild();
     this.#following = near;
     this.#tell();
@@ -133,6 +148,10 @@ export class Logs {
     if (await write(text, this.element)) this.toast(t("copied", { count: lines.length }));
     else this.toast(t("notCopied"), true);
   }
+}
+
+function sizeOf({ clientWidth, clientHeight }) {
+  return `${clientWidth} ${clientHeight}`;
 }
 
 /** Copy *text*; without a secure context there is only the old way. */

@@ -26,11 +26,16 @@ export class Processes extends EventTarget {
     super();
     this.#api = api;
     this.all = [];
-    /** `connecting`, `live`, `lost` or `refused`. */
+    /** `connecting`, `live`, `lost`, `away` where somebody answers that the manager is not there, or `refused`. */
     this.connection = "connecting";
-    /** The problem, where it is lost or refused. */
+    /** The problem, where it is lost, away or refused. */
     this.problem = null;
     this.seenAt = this.retryAt = 0;
+  }
+
+  /** The time up to which what is shown is true: it stands still while nobody answers. */
+  get now() {
+    return this.connection === "live" ? Date.now() : this.seenAt;
   }
 
   get(id) {
@@ -85,7 +90,7 @@ export class Processes extends EventTarget {
   async #look() {
     try {
       const list = await this.#api.list();
-      if (this.connection === "lost") this.dispatchEvent(new Event("back"));
+      if (this.seenAt && this.connection !== "live") this.dispatchEvent(new Event("back"));
       Object.assign(this, { connection: "live", problem: null, seenAt: Date.now() });
       this.#failures = 0;
       this.all = list.map((process) => this.#view(process));
@@ -96,12 +101,12 @@ export class Processes extends EventTarget {
 
   #fail(problem) {
     this.problem = problem;
-    this.connection = problem.passing ? "lost" : "refused";
+    this.connection = !problem.passing ? "refused" : problem.away ? "away" : "lost";
     this.#failures += 1;
   }
 
   #rest() {
-    if (this.connection === "lost") {
+    if (this.connection !== "live") {
       const rest = TRIES[Math.min(this.#failures, TRIES.length) - 1];
       this.retryAt = Date.now() + rest;
       return rest;

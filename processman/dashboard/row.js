@@ -36,14 +36,14 @@ export function note({ t, language }, process, now) {
   }
   if (error) said.unshift(error);
   if (process.escaped.length) said.push(t("escaped", { names: process.escaped.join(", ") }));
-  if (process.watch?.startsWith("degraded")) said.push(t("watch", { watch: process.watch }));
+  if (process.watch?.startsWith("degraded")) said.push(failure(language, `file watch ${process.watch}`));
   return said.join(" · ");
 }
 
 export class Row {
   #cells = {};
 
-  constructor(says, process, { open, act, select }) {
+  constructor(says, process, now, { open, act, select }) {
     const { t } = this.says = says;
     const { id } = process;
     const cell = (name, ...children) =>
@@ -59,10 +59,10 @@ export class Row {
       cell("box", h("label", { class: "tick", on: { click: (event) => event.stopPropagation() } }, this.box)),
       cell("name", this.opener, this.what), cell("status", this.status.element), cell("pid"), cell("uptime"),
       cell("restarts"), cell("note"), cell("do", this.actions.element));
-    this.update(process);
+    this.update(process, now);
   }
 
-  update(process) {
+  update(process, now) {
     const { config } = process;
     this.process = process;
     const what = [config.command ?? config.script, ...config.args].join(" ");
@@ -74,7 +74,7 @@ export class Row {
     say(this.#cells.pid, process.pid === null ? "–" : String(process.pid));
     say(this.#cells.restarts, String(process.restartCount));
     set(this.#cells.restarts, "data-some", process.restartCount > 0);
-    this.tick(Date.now());
+    this.tick(now);
   }
 
   /** Show what moves with the time alone. */
@@ -113,8 +113,10 @@ export function empty(t, reset) {
   const title = h("strong", {});
   const hint = h("p", {});
   const all = button(null, t("reset"), reset, { text: true });
-  const element = h("div", { class: "empty" }, icon("search"), title, hint, all);
+  const drawn = h("span", {});
+  const element = h("div", { class: "empty" }, drawn, title, hint, all);
   return { element, update(any) {
+    if (all.hidden === any || !drawn.firstChild) drawn.replaceChildren(icon(any ? "search" : "terminal"));
     say(title, t(any ? "noMatch" : "none"));
     say(hint, t(any ? "noMatchHint" : "noneHint"));
     all.hidden = !any;

@@ -37,11 +37,11 @@ export class Table extends EventTarget {
     return [...this.#rows.values()].filter((row) => !row.element.hidden);
   }
 
-  update(processes) {
+  update(processes, now) {
     const ids = new Set(processes.map((process) => process.id));
     for (const id of this.#rows.keys()) if (!ids.has(id)) this.#remove(id);
     let before = null;
-    for (const process of processes) before = this.#place(process, before);
+    for (const process of processes) before = this.#place(process, now, before);
     this.refresh();
   }
 
@@ -85,10 +85,10 @@ export class Table extends EventTarget {
     this.dispatchEvent(new Event("selection"));
   }
 
-  #place(process, before) {
+  #place(process, now, before) {
     let row = this.#rows.get(process.id);
-    if (row) row.update(process);
-    else this.#rows.set(process.id, row = new Row(this.says, process, this.does));
+    if (row) row.update(process, now);
+    else this.#rows.set(process.id, row = new Row(this.says, process, now, this.does));
     const next = before ? before.nextSibling : this.body.firstChild;
     if (row.element !== next) this.body.insertBefore(row.element, next);
     return row.element;

@@ -87,6 +87,10 @@ class Page:
         self.driver.execute_cdp_cmd("Network.enable", {})
         self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", conditions)
 
+    def resize(self, width: int, height: int) -> None:
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
     def picture(self, name: str) -> None:
         """Take a picture for the documentation, where PROCESSMAN_SCREENSHOTS says where they are."""
         if folder := os.environ.get("PROCESSMAN_SCREENSHOTS"):
@@ -111,11 +115,10 @@ def browser(home: Path, *, width: int = 1280, height: int = 800, theme: str = "l
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(require("chromedriver")))
     try:
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": theme}
         driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
         page = Page(driver)
+        page.resize(width, height)
         yield page
         said = page.complaints()
         assert not said, said

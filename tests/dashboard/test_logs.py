@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from dashboard.conftest import Serve, says
 from dashboard.page import Page
-from support import until
+from support import child, until
 
 from processman import Manager
 
@@ -28,8 +28,23 @@ def test_streams_and_colours_are_told_apart(serve: Serve, look: Look) -> None:
     assert page.texts(".line .fg-red.bold") == ["red"]
     assert page.texts(".line .fg-green") == ["green"]
     page.wait_for(".line .text", "plain red green ␛]0;title␇ ␛[2J")
+    lefts = "return [...document.querySelectorAll('.line .text')].map((each) => each.getBoundingClientRect().left)"
+    for width in (1280, 360):
+        page.resize(width, 740)
+        assert len(set(page.run(lefts))) == 1
     page.click(".logs .small")
     until(lambda: len(page.all(".line")) == 1)
+
+
+def test_what_ended_it_is_called_what_it_is(manager: Manager, serve: Serve, look: Look) -> None:
+    page = look(serve(says("web", "hello"), child("done", "exits_with.py", 4, restart="never")))
+    page.wait_status("done", "failed")
+    page.click("[data-id=done] .open")
+    page.wait_for(".facts", "Exit code\n4")
+    manager.wait_for("web", "running", timeout=10)
+    manager.stop_process("web")
+    page.click("[data-id=web] .open")
+    page.wait_for(".facts", "Ended by\nSIGTERM")
 
 
 def test_it_stands_still_for_who_scrolls_up(manager: Manager, serve: Serve, look: Look) -> None:
@@ -46,6 +61,27 @@ def test_it_stands_still_for_who_scrolls_up(manager: Manager, serve: Serve, look
     page.wait_gone(".jump")
     page.wait_for(".between", "run 2")
     assert len(page.all(".line")) == 600
+
+
+def test_it_stays_at_the_end_when_lines_wrap_anew(manager: Manager, serve: Serve, look: Look) -> None:
+    page = look(serve(says("web", *(f"{number} {'long ' * 40}" for number in range(100)))))
+    page.click("[data-id=web] .open")
+    page.wait_for(".lines", "99 long")
+    at_end = ("const lines = document.querySelector('.lines');"
+              "return lines.scrollHeight > 1500 && lines.scrollHeight - lines.scrollTop - lines.clientHeight < 2")
+    for width in (360, 1280, 820):
+        page.resize(width, 740)
+        until(lambda: page.run(at_end))
+    page.click(".logs [aria-label^=Wrap]")
+    page.click(".logs [aria-label^=Wrap]")
+    until(lambda: page.run(at_end))
+    page.click("#pm-tab-configuration")
+    page.click("#pm-tab-logs")
+    until(lambda: page.run(at_end))
+    assert not page.shown(".jump")
+    manager.restart_process("web")
+    page.wait_for(".between", "run 2")
+    until(lambda: page.run(at_end))
 
 
 def test_it_keeps_so_many_lines_and_says_what_is_missing(manager: Manager, serve: Serve, look: Look) -> None:

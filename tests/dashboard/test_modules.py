@@ -86,6 +86,28 @@ def test_every_word_that_is_asked_for_is_there() -> None:
     assert len(asked) > 50
 
 
+def test_every_word_is_asked_for() -> None:
+    words = node("import { LANGUAGES } from './words.js'; console.log(JSON.stringify(Object.keys(LANGUAGES.en)))")
+    sources = "".join(path.read_text() for path in HERE.glob("*.js") if path.name != "words.js")
+    made = {f"{action}One" for action in ("start", "stop", "restart")} | {
+        f"confirm{action}{end}" for action in ("Start", "Stop", "Restart") for end in ("", "Hint")}  # fmt: skip
+    assert made <= set(words)
+    assert [word for word in words if word not in made and not re.search(rf"[\"'`]{word}[\"'`]", sources)] == []
+
+
+@pytest.mark.parametrize(("error", "shown"), [
+    ("exit code 3", "退出码 3"), ("killed by SIGKILL", "被 SIGKILL 终止"),
+    ("cannot find command 'node': it is not on the PATH", "找不到命令 'node'\uff1a它不在 PATH 中"),
+    ("cannot find command './a b': it is not there; the command is one file, what follows it goes into args", None),
+    ("file watch degraded: cannot watch files: permission denied", None),
+])  # fmt: skip
+def test_an_error_is_in_one_language(error: str, shown: str | None) -> None:
+    script = (f"import {{ failure }} from './words.js'; {ASK}"
+              "console.log(JSON.stringify(failure(given[1], given[0])))")
+    assert node(script, error, "zh") == (shown or error)
+    assert node(script, error, "en") == error
+
+
 MARKUP = r"innerHTML|outerHTML|insertAdjacent|DOMParser|\beval\b|new Function|document\.write|srcdoc"
 
 

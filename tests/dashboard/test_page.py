@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import http.cookies
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from processman.contrib import csrf
 from processman.wsgi import Identity, bearer
 
 Look = Callable[..., Page]
+FOCUS = "return document.activeElement.textContent + ' ' + document.activeElement.tagName"
 SLOW_STOP = (
     "import signal, sys, time\nprint('ready', flush=True)\n"
     "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), sys.exit()))\ntime.sleep(600)"
@@ -95,6 +97,10 @@ def test_what_is_searched_and_filtered_is_shown_alone(serve: Serve, look: Look) 
 def test_nothing_at_all_is_said(serve: Serve, look: Look) -> None:
     page = look(serve())
     page.wait_for(".empty", "No processes yet")
+    page.wait_for(".empty", "restart the application or PocketBase")
+    page.click(".language")
+    page.wait_for(".empty", "重启应用或 PocketBase")
+    assert not page.shown(".empty .button")
 
 
 def test_actions_show_what_is_under_way(manager: Manager, serve: Serve, look: Look) -> None:
@@ -121,12 +127,47 @@ def test_who_may_only_read_is_told_so(serve: Serve, look: Look) -> None:
     page.wait_status("web", "running")
 
 
+def test_what_the_server_says_to_a_refusal_is_said(serve: Serve, look: Look) -> None:
+    why = "PocketBase is not stopped from here: end processman itself."
+
+    def keeps_web(app: Any) -> Any:
+        def application(environ: dict[str, Any], start_response: Any) -> Any:
+            if environ["PATH_INFO"] != "/web/stop":
+                return app(environ, start_response)
+            start_response("409 Conflict", [("Content-Type", "application/json")])
+            return [json.dumps({"status": 409, "message": why, "data": {}}).encode()]
+
+        return application
+
+    page = look(serve(says("web"), says("worker"), around=keeps_web))
+    page.wait_status("worker", "running")
+    page.click("[data-id=web] .button.stop")
+    page.wait_for(".toast.bad", f"web: {why}")
+    page.wait_status("web", "running")
+    page.click("[data-id=web] input")
+    page.click("[data-id=worker] input")
+    page.click(".bulk .stop")
+    page.click(".dialog .stop")
+    page.wait_for(".toast.bad", f"1 done, 1 not: web: {why}")
+    page.wait_status("worker", "stopped")
+    assert page.status("web") == "running"
+
+
 def test_many_are_stopped_after_a_question(manager: Manager, serve: Serve, look: Look) -> None:
     page = look(serve(*(says(f"web-{number}") for number in range(12))))
     page.wait_status("web-11", "running")
     page.click("[data-id=web-1] input")
     page.run("document.querySelector('[data-id=web-10] input').dispatchEvent("
              "new MouseEvent('click', {shiftKey: true, bubbles: true}))")
+    page.wait_for(".bulk", "10 selected")
+    page.type(".head input", "web-10")
+    page.wait_for(".bulk", "10 selected, 9 not shown")
+    page.resize(360, 740)
+    fits = ("const bar = document.querySelector('.bulk'), box = bar.getBoundingClientRect();"
+            "return box.left >= 0 && box.right <= innerWidth && bar.scrollWidth <= box.width")
+    assert page.run(fits)
+    page.resize(1280, 800)
+    page.type(".head input", Keys.ESCAPE)
     page.wait_for(".bulk", "10 selected")
     page.click(".bulk .stop")
     page.wait_for(".dialog", "Stop 10 processes?")
@@ -162,6 +203,26 @@ def test_a_lost_connection_is_said_and_comes_back(manager: Manager, serve: Serve
     page.wait_for(".between", "run 2")
 
 
+def test_a_lost_connection_is_said_where_the_drawer_covers_the_list(serve: Serve, look: Look) -> None:
+    page = look(serve(says("web", "one"), child("bad", "exits_with.py", 3, backoff="1h")), width=360, height=740)
+    page.wait_status("bad", "crashed")
+    page.click("[data-id=web] .open")
+    page.wait_for(".lines", "one")
+    page.offline(True)
+    page.wait_for(".side .notice", "Connection lost.")
+    times = "return [...document.querySelectorAll('.uptime, .note, .facts dd')].map((each) => each.textContent)"
+    hint = page.texts(".side .notice")
+    stood = page.run(times)
+    until(lambda: page.texts(".side .notice") != hint)  # this one counts
+    for _ in range(3):
+        hint = page.texts(".side .notice")
+        until(lambda: page.texts(".side .notice") != hint)  # noqa: B023
+    assert page.run(times) == stood
+    page.offline(False)
+    page.wait_gone(".notice")
+    until(lambda: page.run(times) != stood)
+
+
 def test_the_keyboard_is_enough(serve: Serve, look: Look) -> None:
     page = look(serve(says("web", "hello"), says("worker", "there")))
     page.wait_status("worker", "running")
@@ -171,12 +232,51 @@ def test_the_keyboard_is_enough(serve: Serve, look: Look) -> None:
     page.press(Keys.ARROW_DOWN, Keys.ENTER)
     page.wait_for(".drawer h2", "worker")
     page.wait_for(".lines", "there")
+    assert page.run(FOCUS) == "worker H2"
+    page.press(Keys.ESCAPE)
+    page.wait_gone(".drawer")
+    assert page.run(FOCUS) == "worker BUTTON"
+    page.press(Keys.ENTER)
+    page.find(".drawer")
     page.run("document.querySelector('#pm-tab-logs').focus()")
     page.press(Keys.ARROW_RIGHT)
     page.wait_for(".configuration", "Environment")
     page.press(Keys.ESCAPE)
     page.wait_gone(".drawer")
-    assert page.run("return document.activeElement.textContent") == "worker"
+    assert page.run(FOCUS) == "worker BUTTON"
+
+
+def test_escape_closes_one_thing_at_a_time(serve: Serve, look: Look) -> None:
+    page = look(serve(says("web", "hello")))
+    page.click("[data-id=web] .open")
+    page.click("[data-id=web] input")
+    page.click(".bulk .stop")
+    page.find(".dialog")
+    page.press(Keys.ESCAPE)
+    page.wait_gone(".dialog")
+    page.type(".logs input", "hell")
+    page.press(Keys.ESCAPE)
+    until(lambda: page.run("return document.querySelector('.logs input').value") == "")
+    assert page.shown(".drawer")
+    page.press(Keys.ESCAPE)
+    page.wait_gone(".drawer")
+
+
+def test_the_keyboard_stays_in_a_drawer_that_covers_the_list(serve: Serve, look: Look) -> None:
+    page = look(serve(says("web", "hello")), width=360, height=740)
+    page.click("[data-id=web] .open")
+    page.wait_for(".lines", "hello")
+    inside = "return document.querySelector('.side').contains(document.activeElement)"
+    for _ in page.all("button, input"):
+        page.press(Keys.TAB)
+        assert page.run(f"{inside} || document.activeElement === document.body")
+    page.press(Keys.ESCAPE)
+    page.wait_gone(".drawer")
+    assert page.run(FOCUS) == "web BUTTON"
+    page.click("[data-id=web] .open")
+    page.find(".drawer")
+    page.resize(1280, 800)
+    until(lambda: not page.all("[inert]"))
 
 
 def test_every_control_has_a_name_for_who_cannot_see_it(serve: Serve, look: Look) -> None:

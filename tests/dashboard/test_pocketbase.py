@@ -123,6 +123,30 @@ def test_who_leaves_the_page_asks_no_more(page: Page) -> None:
     assert page.run("return window.left") == 0
 
 
+def test_what_keeps_the_manager_from_starting_is_said(tmp_path: Path, look: Look) -> None:
+    made = Project(tmp_path / "site")
+    try:
+        made.install()
+        made.write({"id": "web", "comand": "sleep"})
+        made.command("superuser", "upsert", EMAIL, PASSWORD)
+        made.serve()
+        until(made.is_healthy, 20)
+        page = look(f"{made.url}/_/", token="")
+        sign_in(page)
+        page.click("a[href='#/processes']")
+        page.find(".processman")
+        page.host = ".processman"
+        page.wait_for(".notice", "The process manager cannot start.")
+        page.wait_for(".notice .why", " problems\n")
+        assert page.texts(".live") == ["Not available"]
+        assert page.shown(".chip, .empty, .table") == []
+        made.write()
+        page.wait_for(".empty", "No processes yet")
+        page.wait_gone(".notice")
+    finally:
+        made.end()
+
+
 def test_signed_out_is_signed_out(page: Page) -> None:
     page.wait_status("ai-agent", "running")
     page.host = ""

@@ -13,6 +13,8 @@ from dashboard.page import Page
 from dashboard.team import processes
 from support import until
 
+from processman import ProcessConfig
+
 Look = Callable[..., Page]
 SIZES = {"phone": (360, 740), "tablet": (820, 900), "desk": (1280, 720), "wide": (1920, 1080)}
 
@@ -55,6 +57,34 @@ def test_long_names_stay_within(serve: Serve, look: Look) -> None:
     page.click(".open")
     page.wait_for(".line .text", "bbb")
     fits(page)
+
+
+#: lines of an error that are there in part
+CUT = """
+return [...document.querySelectorAll('.rows .note')].map((note) => {
+  const range = document.createRange();
+  range.selectNodeContents(note);
+  const { bottom } = note.getBoundingClientRect();
+  return [...range.getClientRects()].filter((line) => line.top < bottom - 3 && line.bottom > bottom + 3).length;
+});
+"""
+
+
+@pytest.mark.parametrize(("width", "opened"), [(360, False), (1280, True), (1280, False)])
+def test_a_long_error_is_cut_between_lines(serve: Serve, look: Look, width: int, opened: bool) -> None:
+    long = "/nonexistent/" + "a long name of a program " * 20
+    page = look(serve(says("web"), ProcessConfig(id="bad", command=long)), width=width)
+    page.wait_status("bad", "failed")
+    if opened:
+        page.click("[data-id=web] .open")
+        page.find(".drawer")
+    assert page.run(CUT) == [0, 0]
+    left = "return document.querySelector(arguments[0]).getBoundingClientRect().left"
+    if opened:  # the uptime is below the status
+        until(lambda: page.texts("[data-id=web] .uptime") != [""])
+        text = page.run("const range = document.createRange(); range.selectNodeContents(document.querySelector("
+                        "'[data-id=web] .uptime')); return range.getBoundingClientRect().left")
+        assert text == page.run(left, "[data-id=web] .pill")
 
 
 def fits(page: Page) -> None:
