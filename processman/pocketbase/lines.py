@@ -17,6 +17,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from ..bridge import printable
 from ..events import Event, LogLine, Stream
 from ..failures import report
 from ..journal import KEEP_LINES, Journal
@@ -42,7 +43,7 @@ _OURS = "processman"
 
 
 class Row(NamedTuple):
-    """One row of PocketBase's logs."""
+    """One row of PocketBase's logs, which ``--dev`` prints on its terminal as it is."""
 
     level: int
     message: str
@@ -206,7 +207,7 @@ class _Tap:
 
 
 def _line(line: LogLine) -> Row:
-    return Row(_LEVELS[line.stream], line.content, line.process_id, line.stream.upper())
+    return Row(_LEVELS[line.stream], printable(line.content), line.process_id, line.stream.upper())
 
 
 def _row(event: Event) -> Row | None:
@@ -225,4 +226,4 @@ def _row(event: Event) -> Row | None:
             level, message = WARN, f"Process has crashed: {status.last_error}; retry in {max(delay or 0, 0):.1f} s"
         case _:
             return None
-    return Row(level, message, event.process_id, _OURS)
+    return Row(level, printable(message), event.process_id, _OURS)
