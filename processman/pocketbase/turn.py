@@ -112,6 +112,11 @@ class Holder:
         return str(self._read().get("error", ""))
 
     @property
+    def told(self) -> object:
+        """Which PocketBase, by its pid, was told which error."""
+        return self._read().get("told")
+
+    @property
     def patience(self) -> float:
         """Seconds that it may take to end everything."""
         return float(self.state().get("patience", _TIMEOUT))
