@@ -1,6 +1,7 @@
 """What becomes of processes when something happens to PocketBase, to the manager, to the hook."""
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -140,6 +141,26 @@ def test_pocketbase_ends_beside_a_frozen_manager(project: Project) -> None:
     server.terminate()
     assert server.wait(30) == 0
     assert time.monotonic() - begun < 20, "the hook has waited without a bound"
+    until(lambda: asked_and_gone(project, pid), 2 + 5 + SLACK)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_pocketbase_kills_nobody_but_a_manager_that_does_not_answer(frozen: bool, project: Project) -> None:
+    server, pid = begin(project, stopTimeout="2s")
+    manager, state = project.manager, project.state()
+    wrong = {} if frozen else {"tokenFile": "/nowhere"}  # without a token nobody can be asked
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        try:
+            if frozen:
+                os.kill(manager, signal.SIGSTOP)
+            state |= wrong | {"pid": stranger.pid}
+            (project.data / ".processman" / "state.json").write_text(json.dumps(state))
+            server.terminate()
+            assert server.wait(30) == 0
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+            os.kill(manager, signal.SIGCONT)
     until(lambda: asked_and_gone(project, pid), 2 + 5 + SLACK)
 
 
