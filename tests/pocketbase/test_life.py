@@ -125,6 +125,24 @@ def test_a_manager_and_pocketbase_killed_together_leave_nothing(project: Project
     until(lambda: asked_and_gone(project, pid), 2 + 5 + SLACK)
 
 
+def test_what_is_left_when_all_are_killed_is_ended_by_the_next(project: Project) -> None:
+    both = "setsid sleep 601 & exec sleep 602"
+    project.write({"id": "web", "cwd": ".", "command": "/bin/sh", "args": ["-c", both]})
+    server = project.start()
+    until(lambda: project.alive("sleep 602"))
+    left = until(lambda: [pid for pid in project.alive("sleep 601") if pid not in project.alive("sleep 602")])
+    manager, keeper = project.manager, project.alive("keeper.py")[0]
+    for pid in (server.pid, manager, keeper):
+        os.kill(pid, signal.SIGSTOP)  # so that none sees another end
+    for pid in (keeper, manager, server.pid):
+        os.kill(pid, signal.SIGKILL)
+    server.wait(20)
+    until(lambda: project.survivors() == left)
+    project.start()
+    until(lambda: project.alive("sleep 602"))
+    assert left[0] not in project.alive()
+
+
 def test_a_killed_keeper_is_replaced_and_its_children_started_again(project: Project) -> None:
     _, first = begin(project)
     token = project.superuser()
