@@ -14,9 +14,7 @@ from . import OK, USAGE, Failure
 
 def install(arguments: Namespace) -> int:
     """Write the hook file, unless it is there just like this."""
-    directory: Path = arguments.directory
-    if not directory.is_dir():
-        raise Failure(f"cannot install in {directory}: there is no such directory", USAGE)
+    directory = project(arguments)
     if not hosts.has_keeper():
         raise Failure("cannot install: PocketBase's hook needs Linux or macOS; run `processman up` beside it")
     hook = HookFile(directory)
@@ -26,6 +24,17 @@ def install(arguments: Namespace) -> int:
     for line in _next(data_dir(arguments), watched=watched):
         print(line)
     return OK
+
+
+def project(arguments: Namespace) -> Path:
+    """Return where pb_hooks and pb_data are.
+
+    :raises Failure: there is no such directory.
+    """
+    directory: Path = arguments.directory
+    if not directory.is_dir():
+        raise Failure(f"cannot {arguments.word} in {directory}: there is no such directory", USAGE)
+    return directory
 
 
 def data_dir(arguments: Namespace) -> Path:

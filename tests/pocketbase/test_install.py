@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,9 +71,10 @@ def test_a_file_of_somebody_else_is_left_alone(
     assert hook.read_text() == "// my own\n"
 
 
-def test_install_needs_a_directory(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["pocketbase", "install", "nowhere"]) == 2
-    assert "no such directory" in capsys.readouterr().err
+@pytest.mark.parametrize("word", ["install", "uninstall", "status"])
+def test_each_needs_a_directory(word: str, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["pocketbase", word, "nowhere"]) == 2
+    assert capsys.readouterr().err == f"processman: cannot {word} in nowhere: there is no such directory\n"
 
 
 def test_uninstall_leaves_the_configuration(site: Path, hook: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +91,17 @@ def test_uninstall_leaves_the_configuration(site: Path, hook: Path, capsys: pyte
 
 def test_status_says_what_is_missing(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["pocketbase", "status"]) == 1
-    assert "install it: processman pocketbase install" in capsys.readouterr().out
+    assert "hook       not ok missing; install it: processman pocketbase install" in capsys.readouterr().out
+
+
+def test_status_names_a_python_that_has_moved(site: Path, hook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["pocketbase", "install"])
+    hook.write_text(hook.read_text().replace(sys.executable, "/nowhere/python3"))
+    capsys.readouterr()
+    assert cli.main(["pocketbase", "status"]) == 1
+    out = capsys.readouterr().out
+    assert "its Python, /nowhere/python3, is missing; install it" in out
+    assert "start PocketBase" not in out
 
 
 @pytest.mark.parametrize("bridge", BRIDGES)

@@ -341,8 +341,8 @@ def test_status_knows_who_runs_it(run, hooked, capsys):
     assert cli.main(["pocketbase", "uninstall", str(hooked.project)]) == 1
     assert "a manager runs there that PocketBase did not start" in capsys.readouterr().err
     assert cli.main(line) == 1
-    assert re.findall("^(.*?) +(ok|NOT)", capsys.readouterr().out, re.M) == [
-        ("hook", "NOT"), ("manager", "ok"), ("pocketbase", "ok"),
+    assert re.findall("^(.*?) +(ok|not ok)", capsys.readouterr().out, re.M) == [
+        ("hook", "not ok"), ("manager", "ok"), ("pocketbase", "ok"),
     ]
 
 
