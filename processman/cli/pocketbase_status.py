@@ -37,7 +37,8 @@ def _look(arguments: Namespace) -> list[tuple[str, bool, str]]:
     with suppress(OSError):
         about = _about(Holder(private.home(data_dir(arguments))))
     works, said = _hook(hook)
-    return [("hook", works, said), ("manager", *_manager(about, "start PocketBase" if works else "mend the hook first")),
+    hint = "start PocketBase" if works else "mend the hook first"
+    return [("hook", works, said), ("manager", *_manager(about, hint)),
             ("pocketbase", *_pocketbase(about.get("url")))]  # fmt: skip
 
 
