@@ -44,8 +44,8 @@ class PocketBaseAuth:
     that is expired or otherwise good for nothing, is nobody (401). An answer holds for a second, so a changed
     password or a deleted superuser counts after that at the latest. Any thread, and any forked copy.
 
-    :param timeout: seconds that PocketBase may take for each step of an answer.
-    :raises ValueError: *url* is none.
+    :param timeout: seconds that PocketBase may take for an answer, in all.
+    :raises ValueError: *url* is not that of a server, or has a path, a query or a fragment.
     :raises AuthUnavailable: when called, and PocketBase cannot be asked now, or cannot tell: 503.
 
     .. versionadded:: 0.2
