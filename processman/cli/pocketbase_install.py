@@ -50,6 +50,6 @@ def _next(data: Path, *, watched: bool) -> list[str]:
     return [
         f"{file} {configured}",
         f"start PocketBase as ever, `pocketbase serve`; one that runs {running}",
-        "then open http://127.0.0.1:8090/_processman/, or the same path of your address: it makes your browser",
-        "forget the dashboard it knew, and goes on to the page of processes",
+        "then open http://127.0.0.1:8090/_processman/, or the same path at your own address: it has your browser",
+        "load PocketBase's dashboard anew, and shows the page of processes",
     ]

@@ -1,4 +1,4 @@
-"""PocketBase as the first of the processes: the others begin once it serves, and it ends when they have ended."""
+"""PocketBase as one of the processes, the first: it starts before all others and ends after them."""
 from __future__ import annotations
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The file that makes a stock PocketBase start a manager: what is in it, and how it comes and goes."""
+"""The hook file, which makes a stock PocketBase start a manager: writing, reading and removing it."""
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""What processes print and what becomes of them, on its way into PocketBase's logs.
+"""The line bridge into PocketBase's logs, for what processes print and what becomes of them.
 
 PocketBase takes in any number of lines at once and keeps them in memory until they are written, so it has to be
 spared: 200 lines a second for each process. What comes faster waits in the journal of its process, and what is

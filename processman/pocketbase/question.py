@@ -1,4 +1,4 @@
-"""One question to PocketBase, asked over connections that stay open: no redirect followed, any thread, any fork."""
+"""An HTTP client for one question to PocketBase: its connections stay open, it follows no redirect."""
 from __future__ import annotations
 
 import os
@@ -21,7 +21,7 @@ _LIMIT = 16 * 1024
 
 
 class Question:
-    """GET *path* of the server at *url*.
+    """GET *path* of the server at *url*. Any thread, and any forked copy.
 
     There is no lock, so that a fork finds none taken: append and pop of a list are one step each.
 
