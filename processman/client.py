@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -201,7 +202,8 @@ def find(directory: Path) -> Client:
         if not _is_locked(home / "lock"):  # what is written there may name a port that is a stranger's by now
             raise FileNotFoundError(home)
     except FileNotFoundError:
-        raise Unreachable(f"cannot find a manager: no `processman up` runs in {directory}") from None
+        why = _failure(directory) or f"no `processman up` runs in {directory}"
+        raise Unreachable(f"cannot find a manager: {why}") from None
     except OSError as error:
         raise Unreachable(f"cannot find the manager of {directory}: {error}") from error
     path = home / "state.json"
@@ -212,6 +214,14 @@ def find(directory: Path) -> Client:
         return Client(state["address"], Path(state["tokenFile"]).read_text("utf-8").strip())
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise Unreachable(f"cannot get in to the manager of {directory}: {error}") from error
+
+
+def _failure(directory: Path) -> str:
+    """Return what keeps PocketBase's manager from running there, if it has said so."""
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        why = json.loads(private.read(private.home(directory) / "state.json"))["error"]
+        return f"PocketBase's cannot start: {why}"
+    return ""
 
 
 def _is_locked(path: Path) -> bool:

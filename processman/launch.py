@@ -166,7 +166,10 @@ def explain(error: Exception, launch: Launch, redact: Redact) -> LaunchError:
     """Say in words what kept *launch* from being spawned, and which thing is to blame."""
     program = launch.argv[0]
     if not isinstance(error, OSError):
-        why = ": ".join(filter(None, (type(error).__name__, mask_text(redact(str(error))))))
+        said = mask_text(redact(str(error)))
+        # a RuntimeError, such as of the keeper or of threads, says all in its words
+        name = "" if said and type(error) is RuntimeError else type(error).__name__
+        why = ": ".join(filter(None, (name, said)))
         kind: Kind = "invalid" if isinstance(error, (ValueError, TypeError)) else "transient"
         return _failure("start", program, why, redact, kind)
     if error.errno == errno.E2BIG:

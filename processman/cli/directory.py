@@ -49,10 +49,14 @@ def _lock(fd: int) -> bool:
 def _holder(directory: Path, home: Path) -> str:
     try:
         client = find(directory)
-        pid = json.loads(private.read(home / "state.json"))["pid"]
+        state = json.loads(private.read(home / "state.json"))
+        pid = state["pid"]
     except (Unreachable, OSError, ValueError, LookupError):
-        return "another `processman up` is just starting there"
-    return f"another `processman up` runs there: pid {pid}, {client.url}"
+        return "another manager is just starting there"
+    # who leads for a PocketBase names its pid, and who runs one its address
+    hosted = "the manager of PocketBase" if "host" in state else ""
+    who = hosted or f"another `processman {'pocketbase run' if 'url' in state else 'up'}`"
+    return f"{who} runs there: pid {pid}, {client.url}"
 
 
 def token(home: Path, given: Path | None) -> tuple[str, Path]:

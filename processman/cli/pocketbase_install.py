@@ -14,9 +14,7 @@ from . import OK, USAGE, Failure
 
 def install(arguments: Namespace) -> int:
     """Write the hook file, unless it is there just like this."""
-    directory: Path = arguments.directory
-    if not directory.is_dir():
-        raise Failure(f"cannot install in {directory}: there is no such directory", USAGE)
+    directory = project(arguments)
     if not hosts.has_keeper():
         raise Failure("cannot install: PocketBase's hook needs Linux or macOS; run `processman up` beside it")
     hook = HookFile(directory)
@@ -26,6 +24,17 @@ def install(arguments: Namespace) -> int:
     for line in _next(data_dir(arguments), watched=watched):
         print(line)
     return OK
+
+
+def project(arguments: Namespace) -> Path:
+    """Return where pb_hooks and pb_data are.
+
+    :raises Failure: there is no such directory.
+    """
+    directory: Path = arguments.directory
+    if not directory.is_dir():
+        raise Failure(f"cannot {arguments.word} in {directory}: there is no such directory", USAGE)
+    return directory
 
 
 def data_dir(arguments: Namespace) -> Path:
@@ -41,6 +50,6 @@ def _next(data: Path, *, watched: bool) -> list[str]:
     return [
         f"{file} {configured}",
         f"start PocketBase as ever, `pocketbase serve`; one that runs {running}",
-        "then open http://127.0.0.1:8090/_processman/, or the same path of your address: it makes your browser",
-        "forget the dashboard it knew, and goes on to the page of processes",
+        "then open http://127.0.0.1:8090/_processman/, or the same path at your own address: it has your browser",
+        "load PocketBase's dashboard anew, and shows the page of processes",
     ]

@@ -13,7 +13,7 @@ from ..errors import ProcessNotFound
 from ..events import Event
 from ..manager import Manager
 from ..pocketbase.both import Both
-from ..pocketbase.first import POCKETBASE, Engine, First
+from ..pocketbase.first import POCKETBASE, Engine, First, Leader
 from ..pocketbase.hookfile import HookFile
 from ..pocketbase.lines import Lines, Post, Row
 from ..pocketbase.serving import Serving
@@ -30,7 +30,7 @@ def run(arguments: Namespace) -> int:
     arguments.dir, arguments.port = serving.data_dir, arguments.port or serving.public_port
     arguments.dir.mkdir(exist_ok=True)  # as PocketBase would
     engine = Engine()
-    manager = up.manager(arguments, engine, idle=True)
+    manager = up.manager(arguments, engine, idle=True, kind=Leader)
     lines = _lines(arguments, manager, serving)
     first = First(manager, serving, farewell=lines.close if lines is not None else bool)
 

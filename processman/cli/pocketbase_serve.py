@@ -17,14 +17,15 @@ from pathlib import Path
 
 from .. import hosts, private
 from .._version import __version__
+from ..bridge import printable
 from ..client import MOUNT
 from ..config import Config, ProcessConfig
 from ..errors import ChangingHands, ProcessmanError, ProcessNotFound
 from ..foreground import Signals
 from ..manager import Manager
 from ..pocketbase.control import Control
-from ..pocketbase.lines import Lines, Post
-from ..pocketbase.turn import end_for, take_turn
+from ..pocketbase.lines import ERROR, Lines, Post, Row
+from ..pocketbase.turn import Holder, end_for, take_turn
 from ..table import listening
 from ..wsgi import bearer, create_app
 from ..wsgi.server import Server, below
@@ -46,11 +47,13 @@ def serve(arguments: Namespace) -> int:
     settings = [__version__, sys.executable, arguments.addr, arguments.bridge, arguments.dev]
     if take_turn(home, arguments.pid, settings) is None:  # else the lock is held until this process is over
         return OK
+    told = Holder(home).told
     (home / "state.json").unlink(missing_ok=True)  # of one that was killed
+    hosted = _Hosted(arguments, home)
     try:
-        _Hosted(arguments, home).run(settings)
+        hosted.run(settings)
     except ProcessmanError as error:
-        private.write(home / "state.json", json.dumps({"error": str(error)}))
+        hosted.fail(str(error), told)
         raise
     return OK
 
@@ -85,25 +88,34 @@ class _Hosted:
         ))
         #: PocketBase has had everything ended
         self._ended = False
-        self._secret = secrets.token_urlsafe(32)
+        self._secret, self._token = secrets.token_urlsafe(32), home / "token"
+        self._post = Post(self._url, self._secret)
         self._about: dict[str, object] = {"host": arguments.pid, "url": self._url, "version": __version__}
 
     def run(self, settings: list[object]) -> None:
         """Lead, and serve, until everything has ended or we are told to leave."""
-        token = self._home / "token"
-        private.write(token, f"{self._secret}\n")  # a new one each time: what a stranger has heard is worth nothing
+        # a new one each time: what a stranger has heard is worth nothing
+        private.write(self._token, f"{self._secret}\n")
         self._about["settings"] = settings
-        lines = Lines(Post(self._url, self._secret), self._mode_of)
+        lines = Lines(self._post, self._mode_of)
         self._manager.bridge_to(lines)
         self._manager.subscribe(lines.tell)
         with Signals() as signals, Server("127.0.0.1", 0, self._app(signals)) as server:
             self._start()
             address = f"http://127.0.0.1:{server.port}{MOUNT}"
-            with announced(self._home, address, token, patience=patience(self._manager), **self._about):
+            with announced(self._home, address, self._token, patience=patience(self._manager), **self._about):
                 threading.Thread(target=self._wait, args=[signals], name="processman-host", daemon=True).start()
                 signals.wait()
         if self._ended:
             end_for(self._home, self._pid)
+
+    def fail(self, why: str, told: object) -> None:
+        """Note *why* nothing runs, and have PocketBase say so, unless that is what it was *told* last."""
+        state: dict[str, object] = {"error": why, "tokenFile": str(self._token)}
+        private.write(self._home / "state.json", json.dumps(state))
+        news = [self._pid, why]
+        if told == news or self._post([Row(ERROR, f"processman: {printable(why)}", "", "processman")]):
+            private.write(self._home / "state.json", json.dumps({**state, "told": news}))
 
     def _app(self, signals: Signals) -> Control:
         def stop() -> None:

@@ -10,12 +10,12 @@ from ..pocketbase.control import HOOK
 from ..pocketbase.hookfile import HookFile
 from ..pocketbase.turn import Holder, locked
 from . import OK, Failure
-from .pocketbase_install import data_dir
+from .pocketbase_install import data_dir, project
 
 
 def uninstall(arguments: Namespace) -> int:
     """Remove the hook file, end what the manager leads, and remove its folder."""
-    hook = HookFile(arguments.directory)
+    hook = HookFile(project(arguments))
     # the file first: PocketBase would start another manager
     print(f"removed {hook.path}" if hook.uninstall() else f"there is no {hook.path}")
     try:

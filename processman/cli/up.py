@@ -34,12 +34,14 @@ def up(arguments: Namespace) -> int:
     return run(arguments, manager(arguments, LocalEngine()))
 
 
-def manager(arguments: Namespace, engine: LocalEngine, *, idle: bool = False) -> Manager:
-    """Return the manager that *arguments* describe; an *idle* one begins nothing by itself."""
+def manager(
+    arguments: Namespace, engine: LocalEngine, *, idle: bool = False, kind: type[Manager] = Manager
+) -> Manager:
+    """Return the manager that *arguments* describe, of *kind*; an *idle* one begins nothing by itself."""
     _raise_descriptor_limit()
     config = existing(arguments.config)
     engine.reap_orphans()
-    return Manager(Config(
+    return kind(Config(
         data_dir=str(arguments.dir), port=arguments.port, dev=arguments.dev,
         config_file=Config().config_file if config is None else config,
     ), _engine=engine, _idle=idle)

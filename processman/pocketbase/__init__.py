@@ -1,4 +1,4 @@
-"""PocketBase: what a stock binary needs to have processes of its own, and what its superusers may do here."""
+"""Processes beside a stock PocketBase, and its superusers as those who may ask for them."""
 from __future__ import annotations
 
 from .auth import PocketBaseAuth

@@ -1,4 +1,4 @@
-"""Who may come in, as PocketBase says: an ``auth`` for an API that is served beside it."""
+"""``PocketBaseAuth``: an ``auth`` for the API of any application, which asks PocketBase who may come in."""
 from __future__ import annotations
 
 import json
@@ -41,11 +41,11 @@ class PocketBaseAuth:
         app = create_app(manager, auth=PocketBaseAuth("http://127.0.0.1:8090"))
 
     A superuser is let in, anybody else who is logged in is not allowed (403), and whoever sends no token, or one
-    that is expired or otherwise good for nothing, is nobody (401). An answer holds for a second, so a changed
+    that is expired or otherwise not valid, is nobody (401). An answer holds for a second, so a changed
     password or a deleted superuser counts after that at the latest. Any thread, and any forked copy.
 
-    :param timeout: seconds that PocketBase may take for each step of an answer.
-    :raises ValueError: *url* is none.
+    :param timeout: seconds that PocketBase may take for an answer, in all.
+    :raises ValueError: *url* is not that of a server, or has a path, a query or a fragment.
     :raises AuthUnavailable: when called, and PocketBase cannot be asked now, or cannot tell: 503.
 
     .. versionadded:: 0.2

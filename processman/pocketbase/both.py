@@ -1,4 +1,4 @@
-"""Two ways for the lines of one manager: each process's journal is followed on both."""
+"""A line bridge made of two: what processes print goes over both."""
 from __future__ import annotations
 
 from ..bridge import LineBridge

@@ -1,4 +1,4 @@
-"""What a hook asks of the manager that it started: the API, and three words more."""
+"""The WSGI application that a hook asks: the API of its manager, and three requests of the hook's own."""
 from __future__ import annotations
 
 import json

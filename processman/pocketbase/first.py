@@ -1,4 +1,4 @@
-"""PocketBase as the first of the processes: the others begin once it serves, and it ends when they have ended."""
+"""PocketBase as one of the processes, the first: it starts before all others and ends after them."""
 from __future__ import annotations
 
 import dataclasses
@@ -20,6 +20,7 @@ from ..local import LocalEngine
 from ..manager import Manager
 from ..masking import mask_text
 from ..states import ALIVE, State, Status
+from ..wsgi.answer import Refused
 from .link import InstallLink
 from .serving import Serving
 
@@ -34,6 +35,19 @@ _LOOK = 0.05
 _LONG = 10.0
 #: how the line begins by which PocketBase says why it ends
 _REASON = re.compile(r"panic: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
+
+
+class Leader(Manager):
+    """The manager whose API has PocketBase among its processes, which ends with the whole and never alone."""
+
+    def stop_process(self, id: str, *, wait: bool = True, timeout: float | None = None) -> None:
+        """Stop process *id*.
+
+        :raises Refused: it is PocketBase: through its own API nobody could bring it back.
+        """
+        if id == POCKETBASE:
+            raise Refused(409, "PocketBase is the first process here: end `processman pocketbase run` instead.")
+        super().stop_process(id, wait=wait, timeout=timeout)
 
 
 class Engine(LocalEngine):

@@ -1,4 +1,4 @@
-"""The file that makes a stock PocketBase start a manager: what is in it, and how it comes and goes."""
+"""The hook file, which makes a stock PocketBase start a manager: writing, reading and removing it."""
 from __future__ import annotations
 
 import json
@@ -74,8 +74,15 @@ class HookFile:
 
     def bridge(self) -> str | None:
         """Return what it was installed to write into PocketBase's logs; ``None`` where there is none of ours."""
+        return self._installed("bridge")
+
+    def python(self) -> str | None:
+        """Return the Python that it starts; ``None`` where there is none of ours."""
+        return self._installed("python")
+
+    def _installed(self, what: str) -> str | None:
         found = _INSTALLED.search(self._read() or "")
-        return str(json.loads(found[1])["bridge"]) if found else None
+        return str(json.loads(found[1])[what]) if found else None
 
     def _read(self) -> str | None:
         try:

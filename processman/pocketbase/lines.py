@@ -1,4 +1,4 @@
-"""What processes print and what becomes of them, on its way into PocketBase's logs.
+"""The line bridge into PocketBase's logs, for what processes print and what becomes of them.
 
 PocketBase takes in any number of lines at once and keeps them in memory until they are written, so it has to be
 spared: 200 lines a second for each process. What comes faster waits in the journal of its process, and what is
@@ -17,6 +17,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from ..bridge import printable
 from ..events import Event, LogLine, Stream
 from ..failures import report
 from ..journal import KEEP_LINES, Journal
@@ -42,7 +43,7 @@ _OURS = "processman"
 
 
 class Row(NamedTuple):
-    """One row of PocketBase's logs."""
+    """One row of PocketBase's logs, which ``--dev`` prints on its terminal as it is."""
 
     level: int
     message: str
@@ -206,7 +207,7 @@ class _Tap:
 
 
 def _line(line: LogLine) -> Row:
-    return Row(_LEVELS[line.stream], line.content, line.process_id, line.stream.upper())
+    return Row(_LEVELS[line.stream], printable(line.content), line.process_id, line.stream.upper())
 
 
 def _row(event: Event) -> Row | None:
@@ -225,4 +226,4 @@ def _row(event: Event) -> Row | None:
             level, message = WARN, f"Process has crashed: {status.last_error}; retry in {max(delay or 0, 0):.1f} s"
         case _:
             return None
-    return Row(level, message, event.process_id, _OURS)
+    return Row(level, printable(message), event.process_id, _OURS)

@@ -1,4 +1,4 @@
-"""The link that makes the first superuser, which PocketBase prints while there is none: whoever has it is one."""
+"""The link that PocketBase prints while it has no superuser, hidden: whoever opens it becomes one."""
 from __future__ import annotations
 
 import re

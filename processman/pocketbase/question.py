@@ -1,32 +1,40 @@
-"""One question to PocketBase, asked over connections that stay open: no redirect followed, any thread, any fork."""
+"""An HTTP client for one question to PocketBase: its connections stay open, it follows no redirect."""
 from __future__ import annotations
 
 import os
+import socket
+import time
 from collections.abc import Mapping
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPSConnection
+from functools import partial
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
+from io import BufferedReader, RawIOBase
+from typing import Any
 
 from ..client import address
 
 #: connections that wait at most
 _IDLE = 8
+_LIKE = "http://127.0.0.1:8090"
 #: bytes of an answer that are read
 _LIMIT = 16 * 1024
 
 
 class Question:
-    """GET *path* of the server at *url*.
+    """GET *path* of the server at *url*. Any thread, and any forked copy.
 
     There is no lock, so that a fork finds none taken: append and pop of a list are one step each.
 
-    :param timeout: seconds for each step of an answer.
-    :raises ValueError: *url* is none.
+    :param timeout: seconds for an answer, from the first step to the last byte.
+    :raises ValueError: *url* is not that of a server, or it has more than that.
     """
 
     def __init__(self, url: str, path: str, timeout: float) -> None:
-        scheme, self._host, self._port, base = address(url, like="http://127.0.0.1:8090")
+        scheme, self._host, self._port, more = address(url, like=_LIKE)
+        if more not in ("", "/") or "?" in url or "#" in url:
+            raise ValueError(f"cannot use the address: it is not like {_LIKE}, without path, query and fragment")
         self._connect = HTTPSConnection if scheme == "https" else HTTPConnection
-        self._path = base.rstrip("/") + path
+        self._path = path
         self._timeout = timeout
         self._idle: list[tuple[int, HTTPConnection]] = []
         #: where that is, for errors
@@ -38,20 +46,28 @@ class Question:
         :raises OSError: there is no answer.
         :raises http.client.HTTPException: it is not one of HTTP.
         """
+        deadline = time.monotonic() + self._timeout
         waiting = self._take()
         if waiting is not None:
             with suppress(ConnectionError):  # it was closed meanwhile, as when PocketBase was restarted
-                return self._exchange(waiting, headers)
-        return self._exchange(self._connect(self._host, self._port, timeout=self._timeout), headers)
+                return self._exchange(waiting, headers, deadline)
+        return self._exchange(self._connect(self._host, self._port), headers, deadline)
 
     def close(self) -> None:
         """Close the connections that wait."""
         while (connection := self._take()) is not None:
             connection.close()
 
-    def _exchange(self, connection: HTTPConnection, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    def _exchange(
+        self, connection: HTTPConnection, headers: Mapping[str, str], deadline: float
+    ) -> tuple[int, bytes]:
         whole = False
         try:
+            connection.timeout = _left(deadline)
+            connection.response_class = partial(_Response, deadline)  # type: ignore[assignment]
+            if connection.sock is None:
+                connection.connect()
+            connection.sock.settimeout(_left(deadline))
             connection.request("GET", self._path, headers=dict(headers))
             response = connection.getresponse()
             body = response.read(_LIMIT)
@@ -71,3 +87,42 @@ class Question:
                     return connection
                 connection.close()  # our copy: the process that opened it talks on it
         return None
+
+
+def _left(deadline: float) -> float:
+    """Return the seconds until *deadline*.
+
+    :raises TimeoutError: it is over.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("timed out")
+    return left
+
+
+class _Response(HTTPResponse):
+    """A response that is read until *deadline*: a socket's own timeout begins anew with each byte."""
+
+    def __init__(self, deadline: float, sock: socket.socket, *args: Any, **more: Any) -> None:
+        super().__init__(sock, *args, **more)
+        self.fp.close()
+        self.fp = BufferedReader(_Timely(sock, deadline))
+
+
+class _Timely(RawIOBase):
+    """The bytes that *sock* receives until *deadline*."""
+
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock, self._deadline = sock, deadline
+        self._stream = sock.makefile("rb", buffering=0)  # keeps the socket open, as http.client expects
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(_left(self._deadline))
+        return self._stream.readinto(buffer)
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()

@@ -1,4 +1,4 @@
-"""What the command line of ``pocketbase serve`` says: where its data is, and where it listens."""
+"""The command line of ``pocketbase serve``, read: where its data is, and where it listens."""
 from __future__ import annotations
 
 import http.client

@@ -1,4 +1,4 @@
-"""Whose turn it is to lead for the PocketBase of a data directory: one has it, and one at most waits for it."""
+"""The lock of a data directory, by which one manager leads for its PocketBase, and at most one waits to."""
 from __future__ import annotations
 
 import json
@@ -110,6 +110,11 @@ class Holder:
     def error(self) -> str:
         """What kept the last one from leading."""
         return str(self._read().get("error", ""))
+
+    @property
+    def told(self) -> object:
+        """Which PocketBase, by its pid, was told which error."""
+        return self._read().get("told")
 
     @property
     def patience(self) -> float:

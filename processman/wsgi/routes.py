@@ -84,14 +84,16 @@ def _show(call: Call) -> str:
 
 
 def _logs(call: Call) -> str:
+    # each is looked at, also where another decides: a slip is told at once
+    lines, seconds = _lines(call.request), _number(call.request, "wait", 0, WAIT)
     if "after" in call.request.args:
-        return _news(call)
-    return call.wire.lines(call.manager.logs(call.id, lines=_lines(call.request)))
+        return _news(call, seconds)
+    return call.wire.lines(call.manager.logs(call.id, lines=lines))
 
 
-def _news(call: Call) -> str:
+def _news(call: Call, seconds: int) -> str:
     after = _number(call.request, "after", 0, _LAST)
-    wanted = _number(call.request, "wait", 0, WAIT) and call.patience
+    wanted = seconds and call.patience
     epoch = call.request.args.get("epoch", "")
     news = call.manager.news(call.id, after, epoch=epoch, timeout=wanted or 0)
     return call.wire.news(news) if news.items or not wanted else ""

@@ -299,6 +299,36 @@ def test_who_does_not_answer_is_not_waited_for_long() -> None:
             auth(sent(forged()))
 
 
+@pytest.mark.parametrize("more", [b"", b"X: ", b"Content-Length: 9999\r\n\r\n"])
+def test_who_answers_byte_by_byte_is_not_waited_for_long(more: bytes) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        ended = threading.Event()
+
+        def drip() -> None:
+            connection, _ = server.accept()
+            with connection, suppress(OSError):
+                connection.sendall(more and b"HTTP/1.1 200 OK\r\n" + more)
+                while not ended.wait(0.02):
+                    connection.sendall(b"H")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            auth = PocketBaseAuth(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.2)
+            with pytest.raises(AuthUnavailable, match="timed out"):
+                auth(sent(forged()))
+        finally:
+            ended.set()
+            dripping.join()
+
+
+@pytest.mark.parametrize("more", ["?x=1", "/?", "#there", "/base", "/_/"])
+def test_an_address_is_that_of_a_server_alone(more: str) -> None:
+    with pytest.raises(ValueError, match="without path, query and fragment"):
+        PocketBaseAuth(f"http://127.0.0.1:8090{more}")
+    PocketBaseAuth("http://127.0.0.1:8090/")
+
+
 def test_https_is_verified(serve: Serve) -> None:
     auth = PocketBaseAuth(serve(200, b'{"items":[],"page":1}').replace("http:", "https:"))
     with pytest.raises(AuthUnavailable) as raised:

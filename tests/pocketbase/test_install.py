@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,9 +71,10 @@ def test_a_file_of_somebody_else_is_left_alone(
     assert hook.read_text() == "// my own\n"
 
 
-def test_install_needs_a_directory(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["pocketbase", "install", "nowhere"]) == 2
-    assert "no such directory" in capsys.readouterr().err
+@pytest.mark.parametrize("word", ["install", "uninstall", "status"])
+def test_each_needs_a_directory(word: str, site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["pocketbase", word, "nowhere"]) == 2
+    assert capsys.readouterr().err == f"processman: cannot {word} in nowhere: there is no such directory\n"
 
 
 def test_uninstall_leaves_the_configuration(site: Path, hook: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +91,17 @@ def test_uninstall_leaves_the_configuration(site: Path, hook: Path, capsys: pyte
 
 def test_status_says_what_is_missing(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["pocketbase", "status"]) == 1
-    assert "install it: processman pocketbase install" in capsys.readouterr().out
+    assert "hook       not ok missing; install it: processman pocketbase install" in capsys.readouterr().out
+
+
+def test_status_names_a_python_that_has_moved(site: Path, hook: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["pocketbase", "install"])
+    hook.write_text(hook.read_text().replace(sys.executable, "/nowhere/python3"))
+    capsys.readouterr()
+    assert cli.main(["pocketbase", "status"]) == 1
+    out = capsys.readouterr().out
+    assert "its Python, /nowhere/python3, is missing; install it" in out
+    assert "start PocketBase" not in out
 
 
 @pytest.mark.parametrize("bridge", BRIDGES)
@@ -126,7 +138,7 @@ def test_the_other_commands_find_the_manager(project: Project) -> None:
     assert "web" in project.processman("ls", "--dir", "pb_data").stdout
     done = project.processman("up", "--dir", "pb_data", "--http", "127.0.0.1:0")
     assert done.returncode == 1
-    assert "another" in done.stderr
+    assert f"the manager of PocketBase runs there: pid {project.manager}," in done.stderr
 
 
 def test_uninstall_ends_what_was_started(project: Project) -> None:
@@ -152,10 +164,33 @@ def test_installed_while_pocketbase_runs_it_begins_at_once(project: Project) -> 
     until(lambda: project.state().get("host") == server.pid)
 
 
-def test_status_says_why_no_manager_leads(project: Project) -> None:
+def test_why_no_manager_leads_is_told_wherever_one_looks(project: Project) -> None:
+    why = "needs exactly one of script and command"
     project.write({"id": "web", "cwd": "."})
     project.serve()
-    until(lambda: project.state().get("error"), 20)
+    until(lambda: project.state().get("told"), 20)
     done = project.processman("pocketbase", "status")
     assert done.returncode == 1
-    assert "needs exactly one of script and command" in done.stdout
+    assert why in done.stdout
+    assert why in project.processman("ls", "--dir", "pb_data").stderr
+    assert why in (project.directory / "pocketbase.log").read_text()
+    token = project.superuser()
+    until(lambda: [why in row["message"] for row in project.rows(token)] == [True], 15)
+
+
+def test_pocketbase_says_each_error_once(project: Project) -> None:
+    def said() -> list[str]:
+        lines = (project.directory / "pocketbase.log").read_text().splitlines()
+        return [line for line in lines if "processman:" in line]
+
+    project.write({"id": "web", "cwd": "."})
+    project.serve()
+    until(said, 20)
+    until(lambda: project.state().get("told"))
+    token = project.superuser()
+    for _ in range(2):  # each call has the file read again
+        assert project.ask("GET", "/api/pm/list", token).status == 503
+    project.write({"id": "no way", "command": "x", "cwd": "."})
+    until(lambda: project.ask("GET", "/api/pm/list", token).status == 503 and len(said()) > 1, 20)
+    until(lambda: "must be 1 to 64" in project.state().get("told", ["", ""])[1])
+    assert len(said()) == 2

@@ -1,6 +1,7 @@
 """What becomes of processes when something happens to PocketBase, to the manager, to the hook."""
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -124,6 +125,24 @@ def test_a_manager_and_pocketbase_killed_together_leave_nothing(project: Project
     until(lambda: asked_and_gone(project, pid), 2 + 5 + SLACK)
 
 
+def test_what_is_left_when_all_are_killed_is_ended_by_the_next(project: Project) -> None:
+    both = "setsid sleep 601 & exec sleep 602"
+    project.write({"id": "web", "cwd": ".", "command": "/bin/sh", "args": ["-c", both]})
+    server = project.start()
+    until(lambda: project.alive("sleep 602"))
+    left = until(lambda: [pid for pid in project.alive("sleep 601") if pid not in project.alive("sleep 602")])
+    manager, keeper = project.manager, project.alive("keeper.py")[0]
+    for pid in (server.pid, manager, keeper):
+        os.kill(pid, signal.SIGSTOP)  # so that none sees another end
+    for pid in (keeper, manager, server.pid):
+        os.kill(pid, signal.SIGKILL)
+    server.wait(20)
+    until(lambda: project.survivors() == left)
+    project.start()
+    until(lambda: project.alive("sleep 602"))
+    assert left[0] not in project.alive()
+
+
 def test_a_killed_keeper_is_replaced_and_its_children_started_again(project: Project) -> None:
     _, first = begin(project)
     token = project.superuser()
@@ -140,6 +159,26 @@ def test_pocketbase_ends_beside_a_frozen_manager(project: Project) -> None:
     server.terminate()
     assert server.wait(30) == 0
     assert time.monotonic() - begun < 20, "the hook has waited without a bound"
+    until(lambda: asked_and_gone(project, pid), 2 + 5 + SLACK)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_pocketbase_kills_nobody_but_a_manager_that_does_not_answer(frozen: bool, project: Project) -> None:
+    server, pid = begin(project, stopTimeout="2s")
+    manager, state = project.manager, project.state()
+    wrong = {} if frozen else {"tokenFile": "/nowhere"}  # without a token nobody can be asked
+    with subprocess.Popen(["sleep", "600"]) as stranger:
+        try:
+            if frozen:
+                os.kill(manager, signal.SIGSTOP)
+            state |= wrong | {"pid": stranger.pid}
+            (project.data / ".processman" / "state.json").write_text(json.dumps(state))
+            server.terminate()
+            assert server.wait(30) == 0
+            assert stranger.poll() is None
+        finally:
+            stranger.kill()
+            os.kill(manager, signal.SIGCONT)
     until(lambda: asked_and_gone(project, pid), 2 + 5 + SLACK)
 
 

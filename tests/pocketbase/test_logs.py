@@ -1,6 +1,8 @@
 """Lines in PocketBase's own logs."""
 from __future__ import annotations
 
+import re
+
 from pocketbase_project import Project
 from support import until
 
@@ -40,6 +42,23 @@ def test_a_line_is_a_row_as_with_the_go_plugin(project: Project) -> None:
     rows = shown(project.rows(token))
     assert row("fine", 0, "STDOUT") in rows
     assert row("bad", 8, "STDERR") in rows
+
+
+def test_a_line_forges_no_row_and_drives_no_terminal(project: Project) -> None:
+    """With ``--dev`` PocketBase prints its logs as they are."""
+    line = r"a\033]0;title\007\033[2Jb\rINFO forged\tc\302\233\n"
+    args = ["-c", f"printf '{line}'; exec sleep 600"]
+    project.write({"id": "web", "command": "/bin/sh", "args": args, "cwd": "."},
+                  {"id": "gone", "command": "/no/\x1b[2Jwhere", "cwd": "."})  # fmt: skip
+    project.start("--dev")
+    token = project.superuser()
+    until(lambda: len({row["data"]["process"] for row in project.rows(token)}) == 2, 15)
+    rows = project.rows(token)
+    assert "a\\x1b]0;title\\x07\\x1b[2Jb\\rINFO forged\tc\\x9b" in {row["message"] for row in rows}
+    assert any(r"/no/\x1b[2Jwhere" in row["message"] for row in rows)
+    printed = (project.directory / "pocketbase.log").read_text()
+    assert r"\x1b]0;title\x07" in printed
+    assert not re.search("\x1b]0;|\x1b\\[2J|\x07|\x9b|\rINFO", printed)
 
 
 def test_of_a_flood_two_hundred_a_second_come_and_the_rest_is_counted(project: Project) -> None:

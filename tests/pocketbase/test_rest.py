@@ -34,6 +34,8 @@ CALLS: list[tuple[str, str, str, int, str]] = [
     ("superuser", "POST", "/nobody/start", 404, "Process not found."),
     ("superuser", "GET", "/web/logs?lines=0", 400, "Lines must be a number from 1 to 1000, given once."),
     ("superuser", "GET", "/web/nothing/here", 404, NOWHERE),
+    ("superuser", "GET", "/", 404, NOWHERE),
+    ("superuser", "GET", "/static/app.js", 404, NOWHERE),
     ("superuser", "POST", "/list", 404, NOWHERE),
     ("superuser", "DELETE", "/web", 404, NOWHERE),
     ("nobody", "GET", "/nobody", 401, NO_TOKEN),

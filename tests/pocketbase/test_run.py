@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+import psutil
 import pytest
 from cli.command import of
 from pocketbase_run import Run
@@ -299,6 +300,35 @@ def test_the_hook_passes_the_api_on(run, hooked):
     assert process.wait(15) == 0
 
 
+def test_pocketbase_is_restarted_through_itself_and_never_stopped(run, hooked):
+    hooked.install()
+    hooked.start()
+    pid = run.pid("pocketbase")
+    answer = hooked.ask("POST", "/api/pm/pocketbase/stop")
+    assert (answer.status, answer.json["message"]) == (
+        409, "PocketBase is the first process here: end `processman pocketbase run` instead.")  # fmt: skip
+    assert run.pid("pocketbase") == pid
+    assert hooked.ask("POST", "/api/pm/pocketbase/restart").status == 200
+    until(lambda: run.pid("pocketbase") not in (0, pid) and run.pocketbase.is_healthy())
+
+
+def test_killed_it_leaves_what_the_next_one_ends(run):
+    run.write(of("worker", "waits.py"))
+    process = run.start()
+    until(lambda: run.pid("worker"))
+    left = [psutil.Process(run.pid(id)) for id in ("pocketbase", "worker")]
+
+    def living() -> int:
+        return sum(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in left)
+
+    process.kill()
+    process.wait(15)
+    assert living() == 2
+    run.start()
+    until(lambda: run.err.count("worker is running") == 2)
+    assert living() == 0
+
+
 def test_status_knows_who_runs_it(run, hooked, capsys):
     run.write(WORKER, of("slow", "waits.py", stopTimeout="1m", autostart=False))
     hooked.install()
@@ -311,8 +341,8 @@ def test_status_knows_who_runs_it(run, hooked, capsys):
     assert cli.main(["pocketbase", "uninstall", str(hooked.project)]) == 1
     assert "a manager runs there that PocketBase did not start" in capsys.readouterr().err
     assert cli.main(line) == 1
-    assert re.findall("^(.*?) +(ok|NOT)", capsys.readouterr().out, re.M) == [
-        ("hook", "NOT"), ("manager", "ok"), ("pocketbase", "ok"),
+    assert re.findall("^(.*?) +(ok|not ok)", capsys.readouterr().out, re.M) == [
+        ("hook", "not ok"), ("manager", "ok"), ("pocketbase", "ok"),
     ]
 
 

@@ -198,7 +198,7 @@ def test_a_keeper_that_is_told_to_end_asks_all_and_starts_nothing_more(ground: G
     keeper.terminate()
     for file in files:
         failed = manager.wait_for(file.name, "failed", timeout=20)
-        assert failed.last_error.endswith("the keeper was told to end")
+        assert failed.last_error.endswith("': the keeper was told to end")
     assert [words(file) for file in files] == [["start", "farewell"]] * 2
     with pytest.raises(ProcessmanError, match="it was told to end"):
         Manager(ground.config()).start()

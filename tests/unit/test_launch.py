@@ -301,7 +301,7 @@ def test_what_is_too_long_is_named(
     (OSError(errno.ETXTBSY, "Text file busy"), "transient", "cannot start '/p': text file busy (ETXTBSY)"),
     (OSError("odd"), "transient", "cannot start '/p': oserror (no error number)"),
     (RuntimeError("can't start new thread"), "transient",
-     "cannot start '/p': RuntimeError: can't start new thread"),
+     "cannot start '/p': can't start new thread"),
     (MemoryError(), "transient", "cannot start '/p': MemoryError"),
     (ValueError("embedded null byte"), "invalid", "cannot start '/p': ValueError: embedded null byte"),
     (TypeError("expected str, not int"), "invalid", "cannot start '/p': TypeError: expected str, not int"),

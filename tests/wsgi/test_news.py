@@ -56,6 +56,8 @@ def test_what_does_not_fit_in_one_answer_comes_in_the_next(fake: FakeManager) ->
     ("after=1&after=2", "after must be a number, given once."),
     ("after=0&wait=x", "wait must be a number from 0 to 20, given once."),
     ("after=0&wait=1.5", "wait must be a number from 0 to 20, given once."),
+    ("wait=x", "wait must be a number from 0 to 20, given once."),
+    ("after=0&lines=x", "lines must be a number from 1 to 1000, given once."),
     ("after=0&wait=1&wait=1", "wait must be a number from 0 to 20, given once."),
 ])
 def test_what_is_no_number_is_refused(ask: Any, fake: FakeManager, query: str, message: str) -> None:
