@@ -33,6 +33,8 @@ SUPERVISED = "PROCESSMAN_SUPERVISED"
 #: seconds between two looks whether it serves by now, and until it is said that it still does not
 _LOOK = 0.05
 _LONG = 10.0
+#: seconds that subscribers may take to be told of the last end
+_TELL = 1.0
 #: how the line begins by which PocketBase says why it ends
 _REASON = re.compile(r"panic: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ")
 
@@ -85,6 +87,9 @@ class First:
         #: which is wrong until somebody changes it
         self.misconfigured = False
         self._over = threading.Event()
+        self._told = threading.Condition(threading.Lock())
+        #: the ids of those that run, as far as it has been told
+        self._running: set[str] = set()
         #: whether it has ever served
         self.serves = False
         self._waiting = threading.Thread(target=self._begin_the_others, name="processman-first", daemon=True)
@@ -112,6 +117,8 @@ class First:
         for id in others:
             with suppress(Overruled, NotStarted):  # a second signal has ended it already
                 self._manager.wait_for(id, _is_over)
+        with self._told:  # so that PocketBase, too, has been told of it
+            self._told.wait_for(lambda: self._running <= {POCKETBASE}, _TELL)
         self._farewell()
         self._manager.stop()
 
@@ -132,6 +139,9 @@ class First:
     def hear(self, event: Event) -> bool:
         """Tell whether all of it has to end for *event*. Called by the thread of the manager that tells of them."""
         status = event.status
+        with self._told:
+            (self._running.add if event.kind in ALIVE else self._running.discard)(event.process_id)
+            self._told.notify_all()
         if event.process_id != POCKETBASE or self._over.is_set():
             return False
         # what ends by itself before it has ever served is mended by no retry
