@@ -16,13 +16,6 @@ from processman import Manager, ProcessConfig, ProcessmanError, hosts
 
 
 @pytest.fixture
-def ground() -> Iterator[Ground]:
-    made = Ground()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def host() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(["sleep", "600"]) as made:
         yield made

@@ -5,7 +5,6 @@ import json
 import os
 import random
 import re
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -22,13 +21,6 @@ WHO = json.dumps({"processman": 1, "who": True}).encode() + b"\n"
 SPAWN: dict[str, object] = {
     "argv": ["sleep", "600"], "cwd": "/", "env": {"PATH": os.defpath}, "stop_signal": "SIGTERM", "stop_timeout": 1,
 }
-
-
-@pytest.fixture
-def ground() -> Iterator[Ground]:
-    made = Ground()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -28,13 +28,6 @@ FAREWELL = CHILDREN / "says_farewell.py"
 
 
 @pytest.fixture
-def ground() -> Iterator[Ground]:
-    made = Ground()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def manager(ground: Ground) -> Iterator[Manager]:
     """A manager that uses the keeper; it is stopped at the end."""
     made = Manager(ground.config())

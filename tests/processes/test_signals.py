@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,13 +12,6 @@ from processes.keepers import Ground
 from support import child, until, wait_for_line
 
 from processman import Event, Manager
-
-
-@pytest.fixture
-def ground() -> Iterator[Ground]:
-    made = Ground()
-    yield made
-    made.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="threads can be looked at on Linux alone")

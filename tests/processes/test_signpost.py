@@ -19,13 +19,6 @@ from processman.place import Place
 
 
 @pytest.fixture
-def ground() -> Iterator[Ground]:
-    made = Ground()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def first(ground: Ground) -> Iterator[Manager]:
     """A manager that runs a process which writes down its end."""
     made = Manager(ground.config(config_file=None))
