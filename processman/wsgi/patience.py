@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .routes import WAIT
+from .routes import WAIT, clamped
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -49,7 +49,6 @@ def _wanted(environ: WSGIEnvironment) -> int:
         return 0
     for part in environ.get("QUERY_STRING", "").split("&"):
         name, _, value = part.partition("=")
-        digits = value.lstrip("0")
-        if name == "wait" and digits.isascii() and digits.isdigit():
-            return WAIT if len(digits) > len(str(WAIT)) else min(int(digits), WAIT)
+        if name == "wait" and (seconds := clamped(value, WAIT)):
+            return seconds
     return 0

@@ -126,14 +126,19 @@ def _lines(request: Request) -> int:
 def _number(request: Request, name: str, least: int, most: int, *, default: str = "0") -> int:
     """Return the parameter *name*; what is more than *most* is *most*."""
     first, *more = request.args.getlist(name) or [default]
-    if more or not (first.isascii() and first.isdigit()):
+    found = None if more else clamped(first, most)
+    if found is None or found < least:
         raise _wrong(name, least, most)
+    return found
+
+
+def clamped(text: str, most: int) -> int | None:
+    """Return the number that *text* is; what is more than *most* is *most*, and ``None`` what is no number."""
+    if not (text.isascii() and text.isdigit()):
+        return None
     # Counted before it is made: int() raises for some thousand digits.
-    digits = first.lstrip("0") or "0"
-    number = most if len(digits) > len(str(most)) else min(int(digits), most)
-    if number < least:
-        raise _wrong(name, least, most)
-    return number
+    digits = text.lstrip("0") or "0"
+    return most if len(digits) > len(str(most)) else min(int(digits), most)
 
 
 def _wrong(name: str, least: int, most: int) -> Refused:
