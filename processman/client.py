@@ -192,6 +192,16 @@ def address(url: str, *, like: str) -> tuple[str, str, int | None, str]:
     return parts.scheme, host, port, parts.path
 
 
+def reachable(host: str) -> str:
+    """Return where on this machine is reached what listens at *host*, which may be every address there is."""
+    return {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+
+
+def in_url(host: str) -> str:
+    """Return *host* as a URL has it."""
+    return f"[{host}]" if ":" in host else host
+
+
 def find(directory: Path) -> Client:
     """Return a client of the ``processman up`` that runs in *directory*.
 

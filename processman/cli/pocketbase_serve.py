@@ -18,7 +18,7 @@ from pathlib import Path
 from .. import hosts, private
 from .._version import __version__
 from ..bridge import printable
-from ..client import MOUNT
+from ..client import MOUNT, in_url, reachable
 from ..config import Config, ProcessConfig
 from ..errors import ChangingHands, ProcessmanError, ProcessNotFound
 from ..foreground import Signals
@@ -36,7 +36,6 @@ from .directory import announced, patience
 _LOG = 1 << 20
 #: seconds that processes outlive a manager where the keeper cannot watch PocketBase: until the hook looks again
 _LINGER = 75.0
-_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104
 _LINUX = sys.platform == "linux"
 
 
@@ -81,7 +80,7 @@ class _Hosted:
         host, _, port = arguments.addr.rpartition(":")
         # port 0 is any, and PocketBase itself does not say which it became
         self._port = int(port) or next(iter(listening(arguments.pid)), 8090)
-        self._url = f"http://{_EVERYWHERE.get(host, host)}:{self._port}"
+        self._url = f"http://{in_url(reachable(host.strip('[]')))}:{self._port}"
         self._manager = Manager(Config(
             data_dir=arguments.dir, port=self._port, dev=arguments.dev, engine="keeper",
             linger=None if _LINUX else _LINGER,

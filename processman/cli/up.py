@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from .. import foreground
-from ..client import MOUNT
+from ..client import MOUNT, in_url, reachable
 from ..config import Config
 from ..local import LocalEngine
 from ..manager import Manager
@@ -65,7 +65,7 @@ def run(
         secret, token_file = token(home, arguments.token_file)
         host, port = arguments.http
         with _serve(manager, host, port, secret, arguments.allow_host) as server:
-            address = f"http://{_reachable(host)}:{server.port}{MOUNT}"
+            address = f"http://{in_url(reachable(host))}:{server.port}{MOUNT}"
             manager.subscribe(hear)
             with ExitStack() as stack:
 
@@ -82,7 +82,7 @@ def run(
 
 
 def _serve(manager: Manager, host: str, port: int, secret: str, more: list[str]) -> Server:
-    name = f"[{host}]" if ":" in host else host
+    name = in_url(host)
     try:
         app = create_app(manager, auth=bearer(secret), hosts={*_LOOPBACK, name, *more})
     except ValueError as error:
@@ -117,12 +117,6 @@ def _is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _reachable(host: str) -> str:
-    """Return how a client on this machine writes *host*."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
-    return f"[{host}]" if ":" in host else host
 
 
 def _raise_descriptor_limit() -> None:

@@ -8,12 +8,13 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..client import in_url, reachable
+
 #: what PocketBase takes a value for; what else begins with a dash is a switch
 _VALUED = frozenset((
     "--http", "--https", "--origins", "--dir", "--encryptionEnv", "--hooksDir", "--hooksPool", "--migrationsDir",
     "--publicDir", "--queryTimeout",
 ))
-_ANY = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 #: seconds that one look may take
 _PATIENCE = 2.0
 
@@ -63,7 +64,7 @@ class Serving:
     @property
     def at(self) -> str:
         """The address, for people."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{in_url(self.host)}:{self.port}"
 
     def is_open(self) -> bool:
         """Tell whether anybody listens there."""
@@ -101,4 +102,4 @@ def _address(text: str) -> tuple[str, int]:
     host = host.removeprefix("[").removesuffix("]")
     if not (colon and digits.isascii() and digits.isdigit() and len(digits) <= 5 and 0 < int(digits) < 65536):
         raise ValueError("PocketBase needs an address with a port, such as --http=127.0.0.1:8090")
-    return _ANY.get(host, host), int(digits)
+    return reachable(host), int(digits)
